@@ -1,0 +1,34 @@
+"""The nouns of the store. Importing this package registers every table, so that alembic sees all of them."""
+
+from productfruits.models.admin import ROLES, Admin, AuditEntry, LoginThrottle, Membership
+from productfruits.models.api_key import ApiKey
+from productfruits.models.connection import Connection, ConnectionSecret
+from productfruits.models.event import Event, SeenMessage
+from productfruits.models.group import Group, GroupMember
+from productfruits.models.intake_log import Conflict, DeadLetter, Erasure, Rejection, Tombstone
+from productfruits.models.user import User, UserAlias, Visitor
+from productfruits.models.workspace import Workspace
+
+__all__ = [
+    "ROLES",
+    "Admin",
+    "ApiKey",
+    "AuditEntry",
+    "Conflict",
+    "Connection",
+    "ConnectionSecret",
+    "DeadLetter",
+    "Erasure",
+    "Event",
+    "Group",
+    "GroupMember",
+    "LoginThrottle",
+    "Membership",
+    "Rejection",
+    "SeenMessage",
+    "Tombstone",
+    "User",
+    "UserAlias",
+    "Visitor",
+    "Workspace",
+]
