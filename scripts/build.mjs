@@ -1,0 +1,81 @@
+// Builds static/dist: node scripts/build.mjs [folder]
+//
+//   admin.css        static/admin/admin.css through Tailwind, with the classes that the templates use
+//   admin.js         every static/admin/*.ts but theme.ts; each module starts itself and looks for the elements it serves
+//   theme.js         static/admin/theme.ts alone, since it must run before the first paint
+//   htmx.js          htmx as published
+//   THIRD-PARTY.txt  names, versions and licences of the packages whose code is in these files, from package-lock.json
+//
+// The same sources give the same bytes on every machine: static/dist is committed, and the tests build it again and compare.
+
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const target = resolve(process.argv[2] ?? join(root, "static", "dist"));
+const source = join(root, "static", "admin");
+
+// Built beside the target and moved file by file, so that a running server never finds a file missing or half written.
+mkdirSync(target, { recursive: true });
+const built = mkdtempSync(`${target}.new-`);
+
+try {
+  buildCss(join(built, "admin.css"));
+  await buildScripts();
+  copyFileSync(join(root, "node_modules", "htmx.org", "dist", "htmx.min.js"), join(built, "htmx.js"));
+  writeFileSync(join(built, "THIRD-PARTY.txt"), thirdParty());
+
+  const fresh = readdirSync(built);
+  for (const name of readdirSync(target)) if (!fresh.includes(name)) rmSync(join(target, name), { recursive: true });
+  for (const name of fresh) renameSync(join(built, name), join(target, name));
+} finally {
+  rmSync(built, { recursive: true, force: true });
+}
+
+function buildCss(file) {
+  const cli = join(root, "node_modules", "@tailwindcss", "cli", "dist", "index.mjs");
+  try {
+    execFileSync(process.execPath, [cli, "--minify", "--input", join(source, "admin.css"), "--output", file], {
+      cwd: root,
+      stdio: "pipe",
+    });
+  } catch (error) {
+    throw new Error(`Tailwind could not build static/admin/admin.css:\n${error.stderr}`);
+  }
+}
+
+async function buildScripts() {
+  const modules = readdirSync(source).filter((name) => name.endsWith(".ts") && name !== "theme.ts").sort();
+  const options = {
+    absWorkingDir: root,
+    bundle: true,
+    minify: true,
+    format: "iife",
+    target: "es2022",
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+  };
+  const admin = modules.map((name) => `import "./${name.replace(/\.ts$/, "")}";\n`).join("");
+  await build({ ...options, stdin: { contents: admin, resolveDir: source, sourcefile: "admin.ts" }, outfile: join(built, "admin.js") });
+  await build({ ...options, entryPoints: [join(source, "theme.ts")], outfile: join(built, "theme.js") });
+}
+
+function thirdParty() {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  // Everything that is no tool ("dev" in the lock) has its code in static/dist.
+  const shipped = Object.entries(packages).filter(([path, entry]) => path !== "" && !entry.dev && !entry.devOptional);
+  const parts = shipped.map(([path, entry]) => {
+    const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+    const folder = join(root, path);
+    const licence = readdirSync(folder).find((file) => /^licen[cs]e(\.(md|txt))?$/i.test(file));
+    if (!licence) throw new Error(`${name} has no licence file, so its terms cannot be shipped with static/dist`);
+    const text = readFileSync(join(folder, licence), "utf8").replaceAll("\r\n", "\n").trim();
+    return `${name} ${entry.version} (${entry.license})\n\n${text}\n`;
+  });
+  const rule = `\n${"-".repeat(80)}\n\n`;
+  return ["The files in this folder contain code of the packages below.\n", ...parts.sort()].join(rule);
+}
