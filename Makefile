@@ -1,0 +1,37 @@
+# `./run` and `./test` do the same as `make run` and `make test` for people without make.
+SHELL := /bin/bash
+VENV ?= .venv
+PYTHON_VENV = $(VENV)/bin/python
+export VENV
+
+.PHONY: help run test format assets lock bench campaign
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+
+run: ## Make the virtualenv, install the locked packages, migrate and serve
+	@./run
+
+test: ## Install what the tests need, then lint, types, arrows and every test
+	@./test
+
+format: ## Rewrite the Python code in the house format
+	@scripts/venv dev
+	@$(PYTHON_VENV) -m ruff check --fix .
+	@$(PYTHON_VENV) -m ruff format .
+
+assets: ## Build static/dist (commit the result)
+	@scripts/npm
+	@npm run --silent check
+	@npm run --silent build
+
+lock: ## Resolve the dependencies of pyproject.toml and package.json again
+	@scripts/lock
+
+bench: ## Compare speed with the frozen baselines (SIZE=full for the long run)
+	@scripts/venv dev
+	@SIZE=$(or $(SIZE),small) $(PYTHON_VENV) -m bench
+
+campaign: ## Kill, starve and race the running service; takes minutes, not part of `make test`
+	@scripts/venv dev
+	@$(PYTHON_VENV) -m pytest -m campaign
