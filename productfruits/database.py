@@ -97,9 +97,13 @@ def make_sessions(engine: Engine) -> sessionmaker[Session]:
 def begin_immediate(session: Session) -> None:
     """Take SQLite's write lock now, before the first read, so that read-modify-write cannot be interleaved.
 
-    Call it first in a transaction. On Postgres it does nothing: there the workspace's advisory lock does this work.
+    Call it first in a transaction; a second call in the same one changes nothing. On Postgres it does nothing: there
+    the workspace's advisory lock does this work.
     """
+    if session.in_transaction() and session.info.get(IMMEDIATE) is session.get_transaction():
+        return
     session.connection(execution_options={IMMEDIATE: True})
+    session.info[IMMEDIATE] = session.get_transaction()
 
 
 def encode_json(value: Any) -> str:

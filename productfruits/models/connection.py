@@ -62,6 +62,11 @@ class ConnectionSecret(Base):
 
     connection: Mapped[Connection] = relationship(back_populates="secrets")
 
+    @property
+    def identity(self) -> str:
+        """Names this row inside its ciphertext."""
+        return f"connection_secret:{self.uid}"
+
     def is_live(self, now: dt.datetime) -> bool:
         """True while signatures made with this secret are accepted."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

@@ -1,0 +1,128 @@
+"""The two keys a server starts with: the session key and the encryption keys, from settings or from key files.
+
+On an empty SQLite store they are made on the first start, so that two commands are enough to begin. Everywhere else
+a missing key stops the start: a new one would make every stored secret unreadable, or differ between processes.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from productfruits.config import Settings
+from productfruits.errors import ProductFruitsError
+from productfruits.models import ConnectionSecret
+from productfruits.services.vault import Vault, key_id_of
+
+ENCRYPTION_FILE = "encryption.keys"
+SECRET_FILE = "secret.key"
+
+
+class KeyMissing(ProductFruitsError):
+    """A key that this store needs is missing, so the server does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """What `unlock` found or made. `files` are the key files in use, `made` those that this call created."""
+
+    secret_key: str
+    vault: Vault
+    files: tuple[Path, ...]
+    made: tuple[Path, ...]
+
+
+def unlock(settings: Settings, session: Session) -> Keyring:
+    """The keys of this server, made now if this is a SQLite store without encrypted rows and there are none.
+
+    Raises `KeyMissing` with the id of the key that is needed. Safe to call from several processes at once.
+    """
+    needed = _key_ids_in_store(session)
+    may_make = settings.is_sqlite and not needed
+    files: list[Path] = []
+    made: list[Path] = []
+
+    encryption_keys = settings.encryption_keys
+    if not encryption_keys:
+        path = settings.data_dir / ENCRYPTION_FILE
+        if not path.is_file():
+            if not may_make:
+                raise KeyMissing(_missing("PRODUCTFRUITS_ENCRYPTION_KEYS", path, needed))
+            _make(path, Fernet.generate_key().decode(), made)
+        encryption_keys = tuple(line.strip() for line in _read(path).splitlines() if line.strip())
+        files.append(path)
+
+    secret_key = settings.secret_key
+    if not secret_key:
+        path = settings.data_dir / SECRET_FILE
+        if not path.is_file():
+            if not may_make:
+                raise KeyMissing(_missing("PRODUCTFRUITS_SECRET_KEY", path, set()))
+            _make(path, secrets.token_urlsafe(48), made)
+        secret_key = _read(path).strip()
+        if len(secret_key) < 32:
+            raise KeyMissing(f"{path} holds no session key of at least 32 characters. Restore it from a backup.")
+        files.append(path)
+
+    vault = Vault(encryption_keys)
+    if lacking := needed - set(vault.key_ids):
+        raise KeyMissing(
+            f"Secrets in the store were encrypted with key {', '.join(sorted(lacking))}, and this server has only "
+            f"{', '.join(vault.key_ids)}. Add the missing key to PRODUCTFRUITS_ENCRYPTION_KEYS, after the newest one."
+        )
+    return Keyring(secret_key, vault, tuple(files), tuple(made))
+
+
+def reencrypt(session: Session, vault: Vault) -> int:
+    """Write every stored secret again with the newest key, so that older keys can go; returns how many there were."""
+    count = 0
+    for secret in session.scalars(select(ConnectionSecret).where(ConnectionSecret.ciphertext != b"")):
+        if not vault.is_newest(secret.ciphertext):
+            secret.ciphertext = vault.encrypt(secret.identity, vault.decrypt(secret.identity, secret.ciphertext))
+            count += 1
+    return count
+
+
+def _key_ids_in_store(session: Session) -> set[str]:
+    stored = session.scalars(select(ConnectionSecret.ciphertext).where(ConnectionSecret.ciphertext != b""))
+    return {key_id_of(ciphertext) for ciphertext in stored}
+
+
+def _missing(setting: str, path: Path, needed: set[str]) -> str:
+    which = f" The store needs key {', '.join(sorted(needed))}." if needed else ""
+    return (
+        f"{setting} is not set and {path} does not exist.{which} Restore the key from where it was kept"
+        + (", or" if not needed else ";")
+        + (" make one and set it in the environment of every process." if not needed else " a new one cannot read it.")
+    )
+
+
+def _make(path: Path, content: str, made: list[Path]) -> None:
+    """Create the key file for the owner alone; when another process is faster, its file stands."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Written whole under another name and then linked: nobody ever reads half a key.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+            made.append(path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as err:
+        raise KeyMissing(f"{path} cannot be read ({err.strerror}). Give it to the user that runs the server.") from err
