@@ -1,0 +1,57 @@
+"""Groups of users: what Segment's group call says of a company or account."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from productfruits.identity import traits
+from productfruits.models import Group
+
+
+def merge(session: Session, workspace_id: int, calls: Sequence[tuple[str, Mapping[str, Any], int]], now: dt.datetime) -> None:
+    """Apply group calls (group id, traits, time in microseconds) in order: per trait the newest time wins.
+
+    The caller holds the workspace's write lock.
+    """
+    if not calls:
+        return
+    stored = {
+        group.group_id: group
+        for group in session.execute(
+            select(Group.group_id, Group.traits, Group.trait_times).where(
+                Group.workspace_id == workspace_id, Group.group_id.in_({group_id for group_id, _, _ in calls})
+            )
+        )
+    }
+    merged: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
+        group_id: (dict(row.traits), dict(row.trait_times)) for group_id, row in stored.items()
+    }
+    for group_id, said, at in calls:
+        values, times = merged.setdefault(group_id, ({}, {}))
+        traits.merge(values, times, said, at)
+    new, changed = [], []
+    for group_id, (values, times) in merged.items():
+        row = stored.get(group_id)
+        if row is None:
+            new.append(
+                {
+                    "workspace_id": workspace_id,
+                    "group_id": group_id,
+                    "traits": values,
+                    "trait_times": times,
+                    "created_at": now,
+                }
+            )
+        elif values != row.traits or times != row.trait_times:
+            changed.append({"group_id": group_id, "traits": values, "trait_times": times})
+    if new:
+        session.execute(insert(Group), new)
+    for row in changed:
+        session.execute(
+            update(Group)
+            .where(Group.workspace_id == workspace_id, Group.group_id == row["group_id"])
+            .values(traits=row["traits"], trait_times=row["trait_times"])
+        )

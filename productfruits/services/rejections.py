@@ -1,0 +1,51 @@
+"""The log of refused input: bounded, in words, without bodies, secrets or signatures."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from productfruits.models import Rejection
+
+#: Newest refusals that are kept of one workspace.
+KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something that was not taken: when, by which way in, a code, and the reason in words with what to do."""
+
+    received_at: dt.datetime
+    source: str
+    reason: str
+    detail: str
+
+
+def record(session: Session, workspace_id: int, refused: Sequence[Refused]) -> None:
+    """Add to the log and forget what is older than the newest `KEPT`."""
+    if not refused:
+        return
+    session.execute(
+        insert(Rejection),
+        [
+            {
+                "workspace_id": workspace_id,
+                "received_at": entry.received_at,
+                "source": entry.source,
+                "reason": entry.reason,
+                "detail": entry.detail,
+            }
+            for entry in refused[-KEPT:]
+        ],
+    )
+    oldest_kept = (
+        select(Rejection.id)
+        .where(Rejection.workspace_id == workspace_id)
+        .order_by(Rejection.id.desc())
+        .offset(KEPT)
+        .limit(1)
+        .scalar_subquery()
+    )
+    session.execute(delete(Rejection).where(Rejection.workspace_id == workspace_id, Rejection.id <= oldest_kept))
