@@ -1,0 +1,146 @@
+"""Tables, gates and the page of a run."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.correctness import HotKeys, Killed
+from bench.machine import Machine
+from bench.throughput import Figure
+
+BEGIN = "<!-- bench:begin -->"
+END = "<!-- bench:end -->"
+SINGLES_GATE = 5.0
+BATCHES_GATE = 10.0
+
+
+class MarkersMissing(RuntimeError):
+    """The page to write into lacks the two markers between which the table belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A bar that a release may not fall under."""
+
+    name: str
+    required: str
+    found: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All results of one run."""
+
+    command: str
+    machine: Machine
+    figures: Sequence[Figure]
+    hot: Sequence[HotKeys]
+    killed: Sequence[Killed]
+
+    def gates(self) -> list[Gate]:
+        """What must hold for the product; empty when only the baselines ran."""
+        gates = []
+        for figure in self.figures:
+            naive = self._find(figure, "naive")
+            if figure.subject != "productfruits" or naive is None:
+                continue
+            bar = SINGLES_GATE if figure.load == "singles" else BATCHES_GATE
+            ratio = figure.rate / naive.rate
+            where = f"{figure.load} on {figure.database}"
+            gates.append(Gate(f"{where} over the naive app", f">= {bar:g} x", f"{ratio:.1f} x", ratio >= bar))
+            wrong = abs(figure.unstored) + figure.refused
+            gates.append(Gate(f"{where}: refused, or acknowledged and not stored", "0", str(wrong), not wrong))
+        for hot in self.hot:
+            if hot.subject == "productfruits":
+                name = f"hot users on {hot.database}, {_processes(hot.processes)}: lost keys/users twice/events twice"
+                found = f"{hot.lost_keys}/{hot.duplicate_users}/{hot.duplicate_events}"
+                gates.append(Gate(name, "0/0/0", found, hot.is_clean))
+        for killed in self.killed:
+            name = f"kill -9 on {killed.database}: acknowledged and lost/users twice/events twice"
+            found = f"{killed.lost_at_start + killed.lost}/{killed.duplicate_users}/{killed.duplicate_events}"
+            gates.append(Gate(name, "0/0/0", found, killed.is_clean))
+        return gates
+
+    def markdown(self) -> str:
+        """The page's tables."""
+        parts = [f"`{self.command}` on {self.machine}.", "", *self._throughput()]
+        if self.hot:
+            parts += ["", *self._hot()]
+        if self.killed:
+            parts += ["", *self._killed()]
+        if gates := self.gates():
+            parts += ["", "| gate | required | found | |", "|---|---|---|---|"]
+            parts += [
+                f"| {gate.name} | {gate.required} | {gate.found} | {'ok' if gate.passed else '**FAILED**'} |"
+                for gate in gates
+            ]
+        return "\n".join(parts) + "\n"
+
+    def _throughput(self) -> list[str]:
+        lines = [
+            "| database | load | subject | messages/s (range) | of naive | of hello | p50 ms | p99 ms "
+            "| not 200 | sender, cores |",
+            "|---|---|---|---|---|---|---|---|---|---|",
+        ]
+        for figure in self.figures:
+            lines.append(
+                f"| {figure.database} | {figure.load} | {figure.subject} "
+                f"| {figure.rate:,.0f} ({min(figure.rates):,.0f}-{max(figure.rates):,.0f}) "
+                f"| {self._ratio(figure, 'naive')} | {self._ratio(figure, 'hello')} "
+                f"| {statistics.median(figure.p50_ms):,.1f} | {statistics.median(figure.p99_ms):,.1f} "
+                f"| {figure.refused} | {statistics.median(figure.sender_cores):.2f} |"
+            )
+        return lines
+
+    def _hot(self) -> list[str]:
+        lines = [
+            "| hot users | subject | processes | messages | answered other than 200 and sent again "
+            "| lost trait keys (users) | lost events | users twice | events twice |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
+        for hot in self.hot:
+            lines.append(
+                f"| {hot.database} | {hot.subject} | {hot.processes} | {hot.messages:,} | {hot.retried:,} "
+                f"| {hot.lost_keys:,} ({hot.damaged_users}) | {hot.lost_events} | {hot.duplicate_users} "
+                f"| {hot.duplicate_events:,} |"
+            )
+        return lines
+
+    def _killed(self) -> list[str]:
+        lines = [
+            "| kill -9 under load | acknowledged before | without an answer | lost after the start "
+            "| lost after the replay | users twice | events twice |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for killed in self.killed:
+            lines.append(
+                f"| {killed.database} | {killed.acknowledged:,} | {killed.in_flight} | {killed.lost_at_start} "
+                f"| {killed.lost} | {killed.duplicate_users} | {killed.duplicate_events} |"
+            )
+        return lines
+
+    def _find(self, figure: Figure, subject: str) -> Figure | None:
+        for other in self.figures:
+            if (other.database, other.load, other.subject) == (figure.database, figure.load, subject):
+                return other
+        return None
+
+    def _ratio(self, figure: Figure, subject: str) -> str:
+        other = self._find(figure, subject)
+        return f"{figure.rate / other.rate:.2f} x" if other is not None and other is not figure else "-"
+
+
+def write(path: Path, table: str) -> None:
+    """Put the table between the markers of the page; the words around it stay."""
+    page = path.read_text()
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise MarkersMissing(f"{path} needs the lines {BEGIN} and {END}, in this order.")
+    path.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"

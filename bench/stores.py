@@ -1,0 +1,97 @@
+"""The database under a subject, and the truth in it: read straight from the tables, never through the subject."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One empty database, named as the subject wants it in its environment."""
+
+    kind: str
+    url: str
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection for a look at the tables."""
+        url = make_url(self.url)
+        engine = create_engine(url.set(drivername="postgresql+psycopg") if self.kind == "postgres" else url)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+class Stores:
+    """Makes empty databases of one kind for the subjects of a run."""
+
+    def __init__(self, kind: str, folder: Path, postgres: str | None) -> None:
+        self.kind = kind
+        self._folder = folder
+        self._postgres = postgres
+
+    def make(self, name: str) -> Store:
+        """A new, empty database. The number keeps two stores of the same name apart."""
+        name = f"{name}_{next(_numbers)}"
+        if self._postgres is None:
+            return Store(self.kind, f"sqlite:///{self._folder / name}.sqlite3")
+        engine = create_engine(f"postgresql+psycopg://postgres@{self._postgres}/postgres", isolation_level="AUTOCOMMIT")
+        try:
+            for attempt in itertools.count():
+                try:
+                    with engine.connect() as connection:
+                        connection.execute(text(f"CREATE DATABASE {name}"))
+                    break
+                except OperationalError:  # just started: it accepts connections before it serves them
+                    if attempt == 100:
+                        raise
+        finally:
+            engine.dispose()
+        return Store(self.kind, f"postgresql://postgres@{self._postgres}/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a subject calls its tables; the columns username, traits and message_id have these names in all of them."""
+
+    users: str
+    events: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is stored: how often each message id, and the traits of each user row (username, traits)."""
+
+    events: dict[str, int]
+    users: list[tuple[str | None, dict[str, object]]]
+
+    @property
+    def duplicate_events(self) -> int:
+        """Rows beyond the first for a message id."""
+        return sum(count - 1 for count in self.events.values())
+
+
+def count_events(store: Store, tables: Tables) -> int:
+    """How many events are stored."""
+    with store.connect() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {tables.events}")).scalar_one())
+
+
+def read_truth(store: Store, tables: Tables) -> Truth:
+    """Everything the checks compare; for stores of a check, not for those of a throughput pass."""
+    with store.connect() as connection:
+        counts = connection.execute(text(f"SELECT message_id, count(*) FROM {tables.events} GROUP BY message_id"))
+        events = {str(message_id): int(count) for message_id, count in counts}
+        rows = connection.execute(text(f"SELECT username, traits FROM {tables.users}"))
+        users = [(username, json.loads(traits) if isinstance(traits, str) else traits) for username, traits in rows]
+    return Truth(events, users)
