@@ -1,0 +1,142 @@
+"""Fixtures for every test: a store on SQLite and on Postgres, settings, the app, a running server."""
+
+import dataclasses
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+import productfruits
+from productfruits.config import Settings
+from productfruits.database import make_engine, make_sessions, migrate
+from tests.pgtemp import temporary_postgres
+from tests.served import Served, serve
+
+# What the developer's shell says must not decide what a test sees; tests set their own.
+for _name in [name for name in os.environ if name.startswith("PRODUCTFRUITS_")]:
+    del os.environ[_name]
+
+# No deadline: a test never times anything. The machine may be slow or shared.
+hypothesis.settings.register_profile(
+    "productfruits",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+)
+hypothesis.settings.load_profile("productfruits")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A URL of the test session's own server, whose database `migrated` has the newest schema and no rows."""
+    with temporary_postgres() as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE migrated")
+        migrate(_sqlalchemy_url(url, "migrated"))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest schema and no rows."""
+    path = tmp_path_factory.mktemp("template") / "migrated.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An empty, migrated SQLite store of this test alone."""
+    path = tmp_path / "productfruits.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty, migrated Postgres database of this test alone."""
+    # The process id keeps names apart where a server is shared; the counter keeps them apart inside a process.
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+        yield _sqlalchemy_url(postgres_server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty, migrated store of this test alone; every test that asks for it runs on both databases."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    return make_sessions(engine)
+
+
+@pytest.fixture
+def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """A session in its own transaction, rolled back at the end unless the test commits."""
+    with sessions() as session:
+        yield session
+
+
+@pytest.fixture
+def settings(tmp_path: Path, sqlite_url: str) -> Callable[..., Settings]:
+    """Makes complete Settings on an empty SQLite store: settings(port=0, public_url="https://…")."""
+    base = Settings(
+        data_dir=tmp_path,
+        database_url=sqlite_url,
+        secret_key="only-for-tests-" + "k" * 32,
+        encryption_keys=(Fernet.generate_key().decode(),),
+    )
+
+    def make(**changes: Any) -> Settings:
+        return dataclasses.replace(base, **changes)
+
+    return make
+
+
+@pytest.fixture
+def app(settings: Callable[..., Settings]) -> Iterator[Flask]:
+    """The wired application on SQLite, as WSGI servers get it."""
+    app = productfruits.create_app(settings())
+    yield app
+    app.extensions["productfruits"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Served]:
+    """A real `productfruits serve` process on a free port with an empty store."""
+    with serve(tmp_path / "served") as served:
+        yield served
+
+
+def _sqlalchemy_url(server: str, database: str) -> str:
+    return "postgresql+psycopg" + server.removeprefix("postgresql").removesuffix("postgres") + database
