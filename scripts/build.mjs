@@ -4,6 +4,8 @@
 //   admin.js         every static/admin/*.ts but theme.ts; each module starts itself and looks for the elements it serves
 //   theme.js         static/admin/theme.ts alone, since it must run before the first paint
 //   htmx.js          htmx as published
+//   inter.woff2      the typeface of the pages, Latin; other scripts fall back to the system's
+//   icons.json       name -> inside of the <svg>, of the Lucide icons that static/admin/icons.txt names
 //   THIRD-PARTY.txt  names, versions and licences of the packages whose code is in these files, from package-lock.json
 //
 // The same sources give the same bytes on every machine: static/dist is committed, and the tests build it again and compare.
@@ -26,6 +28,8 @@ try {
   buildCss(join(built, "admin.css"));
   await buildScripts();
   copyFileSync(join(root, "node_modules", "htmx.org", "dist", "htmx.min.js"), join(built, "htmx.js"));
+  copyFileSync(join(root, "node_modules", "@fontsource-variable", "inter", "files", "inter-latin-wght-normal.woff2"), join(built, "inter.woff2"));
+  writeFileSync(join(built, "icons.json"), icons());
   writeFileSync(join(built, "THIRD-PARTY.txt"), thirdParty());
 
   const fresh = readdirSync(built);
@@ -62,6 +66,16 @@ async function buildScripts() {
   const admin = modules.map((name) => `import "./${name.replace(/\.ts$/, "")}";\n`).join("");
   await build({ ...options, stdin: { contents: admin, resolveDir: source, sourcefile: "admin.ts" }, outfile: join(built, "admin.js") });
   await build({ ...options, entryPoints: [join(source, "theme.ts")], outfile: join(built, "theme.js") });
+}
+
+function icons() {
+  const names = readFileSync(join(source, "icons.txt"), "utf8").split("\n").filter(Boolean);
+  const folder = join(root, "node_modules", "lucide-static", "icons");
+  const inside = (name) => {
+    const [, markup] = readFileSync(join(folder, `${name}.svg`), "utf8").match(/<svg[^>]*>(.*)<\/svg>/s);
+    return markup.replace(/\s*\n\s*/g, "");
+  };
+  return JSON.stringify(Object.fromEntries(names.map((name) => [name, inside(name)])), null, 1) + "\n";
 }
 
 function thirdParty() {
