@@ -319,6 +319,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("workspace_id", "username", name=op.f("uq_users_workspace_id_username")),
     )
     with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_users_workspace_id_users_id"), ["workspace_id", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_users_workspace_id_users_last_seen_at_users_id"),
             ["workspace_id", "last_seen_at", "id"],
@@ -435,6 +436,7 @@ def downgrade() -> None:
     op.drop_table("visitor")
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_users_workspace_id_users_last_seen_at_users_id"))
+        batch_op.drop_index(batch_op.f("ix_users_workspace_id_users_id"))
 
     op.drop_table("users")
     op.drop_table("tombstone")

@@ -15,6 +15,7 @@ class User(Base):
         UniqueConstraint("workspace_id", "username"),
         UniqueConstraint("workspace_id", "email_key"),
         Index(None, "workspace_id", "last_seen_at", "id"),
+        Index(None, "workspace_id", "id"),
     )
 
     #: A UUID version 7 as 32 hex digits: made by the writer, so that a group needs no round trip for new ids.
