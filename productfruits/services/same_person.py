@@ -1,7 +1,6 @@
 """Who is who, decided by an admin: merging two users into one, and taking an id away from a user again."""
 
 import datetime as dt
-import uuid
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 from productfruits.errors import ProductFruitsError
 from productfruits.identity import traits
 from productfruits.models import Conflict, Event, GroupMember, User, UserAlias
-from productfruits.services import users
+from productfruits.services import user_ids, users
 from productfruits.services.locks import write_lock
 
 MERGED = "merged"
@@ -104,7 +103,7 @@ def unlink(session: Session, workspace_id: int, kind: str, value: str, now: dt.d
     sent = and_(Event.workspace_id == workspace_id, Event.user_id == owner_id, Event.sent_user_id == value)
     first, last = session.execute(select(func.min(Event.received_at), func.max(Event.received_at)).where(sent)).one()
     user = User(
-        id=uuid.uuid4().hex,
+        id=user_ids.new(),
         workspace_id=workspace_id,
         username=value,
         traits={},
