@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +31,18 @@ class NoPostgres(RuntimeError):
 
 
 @contextlib.contextmanager
-def temporary_postgres() -> Iterator[str]:
-    """The URL of the `postgres` database of a fresh server on a loopback port; superuser without a password."""
-    # /tmp and not the usual temporary folder: a socket's path may have about 100 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="pgtest-", dir="/tmp"))
+def temporary_postgres(options: Sequence[str] = FAST, parent: str = "/tmp") -> Iterator[str]:
+    """The URL of the `postgres` database of a fresh server on a loopback port; superuser without a password.
+
+    `options` are server settings, NAME=VALUE. `parent` must be short: a socket's path may have about 100 bytes.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="pgtest-", dir=parent))
     try:
         account = _account(folder)
         binaries = _readable(find_binaries(), folder, account)
         _initialise(binaries, folder, account)
         port = free_port()
-        with _running(binaries, folder, port, account) as server:
+        with _running(binaries, folder, port, options, account) as server:
             url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
             _wait_until_ready(url, server, folder / "log")
             yield url
@@ -103,7 +105,8 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _initialise(binaries: Path, folder: Path, account: dict[str, Any]) -> None:
-    command = [binaries / "initdb", "--pgdata", folder / "data", "--username", "postgres", "--auth", "trust"]
+    command: list[str | Path] = [binaries / "initdb", "--pgdata", folder / "data"]
+    command += ["--username", "postgres", "--auth", "trust"]
     made = subprocess.run(
         [*command, "--encoding", "UTF8", "--locale", "C", "--no-sync"],
         cwd=folder,
@@ -119,12 +122,15 @@ def _initialise(binaries: Path, folder: Path, account: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _running(binaries: Path, folder: Path, port: int, account: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    command = [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", "-p", str(port)]
-    for option in FAST:
+def _running(
+    binaries: Path, folder: Path, port: int, options: Sequence[str], account: dict[str, Any]
+) -> Iterator[subprocess.Popen[bytes]]:
+    command: list[str | Path] = [binaries / "postgres", "-D", folder / "data", "-k", folder]
+    command += ["-h", "127.0.0.1", "-p", str(port)]
+    for option in options:
         command += ["-c", option]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
+        server: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             cwd=folder,
             env=_environment(folder),

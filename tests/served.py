@@ -30,11 +30,17 @@ class Served:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes]
     log: Path
+    program: tuple[str | Path, ...]
 
     def cli(self, *arguments: str, given: str | None = None) -> str:
         """What `productfruits ARGUMENTS` prints on stdout when run against this server's store."""
         done = subprocess.run(
-            [PROGRAM, *arguments], env=dict(self.environment), input=given, capture_output=True, text=True, check=False
+            [*self.program, *arguments],
+            env=dict(self.environment),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise AssertionError(f"productfruits {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
@@ -73,7 +79,7 @@ def serve(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    served = Served(f"http://127.0.0.1:{port}", data_dir, environment, process, log)
+    served = Served(f"http://127.0.0.1:{port}", data_dir, environment, process, log, tuple(program))
     try:
         _wait_until_ready(served)
         yield served
