@@ -10,9 +10,9 @@ from pathlib import Path
 from bench import report
 from bench.correctness import HotKeys, Killed, hot_keys, killed
 from bench.machine import inspect
-from bench.postgres import durable_postgres
-from bench.stores import Stores
+from bench.stores import DURABLE, Stores
 from bench.throughput import SIZES, Figure, Size, measure
+from tests.pgtemp import temporary_postgres
 
 DATABASES = ("sqlite", "postgres")
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Not /tmp where that is memory: a commit there costs nothing, and the figures would say nothing.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pf-bench-", dir=options.folder)))
         machine = inspect(folder)
-        postgres = stack.enter_context(durable_postgres(options.folder)) if "postgres" in databases else None
+        postgres = stack.enter_context(temporary_postgres(DURABLE, options.folder)) if "postgres" in databases else None
         figures: list[Figure] = []
         hot: list[HotKeys] = []
         kills: list[Killed] = []

@@ -65,7 +65,9 @@ class Report:
 
     def markdown(self) -> str:
         """The page's tables."""
-        parts = [f"`{self.command}` on {self.machine}.", "", *self._throughput()]
+        parts = [f"`{self.command}` on {self.machine}."]
+        if self.figures:
+            parts += ["", *self._throughput()]
         if self.hot:
             parts += ["", *self._hot()]
         if self.killed:

@@ -94,6 +94,7 @@ class Baseline:
                 *("--log-level", "warning", "--no-ws"),
             ]
             environment = {
+                **os.environ,
                 "BASELINE_DATABASE_URL": url,
                 "BASELINE_SECRET": self.endpoint.secret.decode(),
                 "PYTHONPATH": str(CHECKOUT),
@@ -127,7 +128,8 @@ class Product:
         self._endpoint: Endpoint | None = None
         home = folder / f"home-{secrets.token_hex(4)}"
         home.mkdir()
-        self._environment = {
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PRODUCTFRUITS_")}
+        self._environment = inherited | {
             "PRODUCTFRUITS_DATABASE_URL": store.url,
             "PRODUCTFRUITS_DATA_DIR": str(home),
             "PRODUCTFRUITS_LOG_LEVEL": "warning",
@@ -160,7 +162,7 @@ class Product:
     def _run(self, *arguments: str) -> dict[str, str]:
         done = subprocess.run(
             [*_command(), *arguments, "--json"],
-            env={**os.environ, **self._environment},
+            env=self._environment,
             capture_output=True,
             text=True,
         )

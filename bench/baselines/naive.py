@@ -81,6 +81,7 @@ def create_app() -> Flask:
     engine = make_engine(os.environ["BASELINE_DATABASE_URL"])
     Base.metadata.create_all(engine)
     sessions = sessionmaker(engine)
+    app.extensions["engine"] = engine
 
     @app.get("/")
     def ready() -> ResponseReturnValue:
