@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.payloads import Request, Traffic, single
+from bench.payloads import Message, Request, Traffic, single
 from bench.sender import send
 from bench.stores import Stores, Truth, read_truth
 from bench.subjects import Product, Subject, kill, naive, ports, stop
@@ -76,6 +76,28 @@ def hot_keys(stores: Stores, folder: Path, size: Size, processes: int, *, produc
         truth = _truth(subject)
     finally:
         stop(subject)
+    return judge_hot_keys(
+        database=stores.kind,
+        subject=subject.name,
+        processes=processes,
+        stream=stream,
+        retried=retried,
+        acknowledged=acknowledged,
+        truth=truth,
+    )
+
+
+def judge_hot_keys(
+    *,
+    database: str,
+    subject: str,
+    processes: int,
+    stream: Sequence[tuple[int, str, Message]],
+    retried: int,
+    acknowledged: set[str],
+    truth: Truth,
+) -> HotKeys:
+    """Compare what was acknowledged with what is stored; `stream` is what `Traffic.hot` made."""
     traits = {username: kept for username, kept in truth.users}
     lost = [
         user
@@ -83,15 +105,15 @@ def hot_keys(stores: Stores, folder: Path, size: Size, processes: int, *, produc
         if message.message_id in acknowledged and key not in traits.get(f"hot-{user}", {})
     ]
     return HotKeys(
-        database=stores.kind,
-        subject=subject.name,
+        database=database,
+        subject=subject,
         processes=processes,
         messages=len(stream),
         retried=retried,
         lost_keys=len(lost),
         damaged_users=len(set(lost)),
         lost_events=sum(message_id not in truth.events for message_id in acknowledged),
-        duplicate_users=len(truth.users) - HOT_USERS,
+        duplicate_users=len(truth.users) - len({user for user, _, _ in stream}),
         duplicate_events=truth.duplicate_events,
     )
 
@@ -115,13 +137,33 @@ def killed(stores: Stores, folder: Path, size: Size) -> Killed:
         after_replay = _truth(subject)
     finally:
         stop(subject)
+    return judge_killed(
+        database=stores.kind,
+        acknowledged=load.acknowledged,
+        in_flight=sum(load.refused.values()),
+        after_start=after_start,
+        acknowledged_later=acknowledged,
+        after_replay=after_replay,
+    )
+
+
+def judge_killed(
+    *,
+    database: str,
+    acknowledged: Sequence[str],
+    in_flight: int,
+    after_start: Truth,
+    acknowledged_later: set[str],
+    after_replay: Truth,
+) -> Killed:
+    """Compare the ledgers of before the kill and of the replay with the store after each."""
     usernames = Counter(username for username, _ in after_replay.users)
     return Killed(
-        database=stores.kind,
-        acknowledged=len(load.acknowledged),
-        in_flight=sum(load.refused.values()),
-        lost_at_start=sum(after_start.events.get(message_id, 0) != 1 for message_id in load.acknowledged),
-        lost=sum(message_id not in after_replay.events for message_id in acknowledged),
+        database=database,
+        acknowledged=len(acknowledged),
+        in_flight=in_flight,
+        lost_at_start=sum(after_start.events.get(message_id, 0) != 1 for message_id in acknowledged),
+        lost=sum(message_id not in after_replay.events for message_id in acknowledged_later),
         duplicate_users=sum(usernames.values()) - len(usernames),
         duplicate_events=after_replay.duplicate_events,
     )
