@@ -5,13 +5,15 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was committed surviv
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Executable, Integer, MetaData, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -104,6 +106,30 @@ def begin_immediate(session: Session) -> None:
         return
     session.connection(execution_options={IMMEDIATE: True})
     session.info[IMMEDIATE] = session.get_transaction()
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model, for bulk statements that are to skip the ORM's work per row."""
+    # Declarative types it wider, because a model may also be mapped to a join or a select.
+    return cast("Table", model.__table__)
+
+
+def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Sequence[str]) -> Executable:
+    """INSERT … ON CONFLICT (keys) DO UPDATE of the named columns; with no `values`, DO NOTHING."""
+    target = table(model)
+    if session.get_bind().dialect.name == "postgresql":
+        on_postgres = postgresql.insert(target)
+        if not values:
+            return on_postgres.on_conflict_do_nothing(index_elements=keys)
+        return on_postgres.on_conflict_do_update(
+            index_elements=keys, set_={name: on_postgres.excluded[name] for name in values}
+        )
+    on_sqlite = sqlite.insert(target)
+    if not values:
+        return on_sqlite.on_conflict_do_nothing(index_elements=keys)
+    return on_sqlite.on_conflict_do_update(
+        index_elements=keys, set_={name: on_sqlite.excluded[name] for name in values}
+    )
 
 
 def encode_json(value: Any) -> str:

@@ -6,12 +6,14 @@ Whatever the grouping into transactions, the result is that of one message at a 
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from productfruits.database import table
 from productfruits.identity import keys
 from productfruits.identity.directory import Placement, Sighting
 from productfruits.models import Connection, ConnectionSecret, Event, SeenMessage
@@ -23,6 +25,7 @@ from productfruits.services.times import microseconds
 
 #: Refused elements of one request that are logged one by one; the rest only counts.
 LOGGED_REFUSALS = 20
+NO_TRAITS: Mapping[str, Any] = {}
 NOTHING = Parsed(messages=(), refused=(), ignored=0)
 
 
@@ -37,7 +40,7 @@ class Arrival:
     #: "webhook", "replay", "test".
     source: str
     #: "server" or "public" (rule 10).
-    trust: str
+    trust: Literal["server", "public"]
     received_at: dt.datetime
     parsed: Parsed = NOTHING
     #: A request that was refused as a whole after its connection was known: logged and counted, nothing else.
@@ -132,11 +135,9 @@ def _seen(session: Session, workspace_id: int, message_ids: Iterable[str]) -> se
     )
 
 
-def _sighting(message: Message, message_id: str, received: int, trust: str) -> Sighting:
+def _sighting(message: Message, message_id: str, received: int, trust: Literal["server", "public"]) -> Sighting:
     email = keys.find_email(message.type, message.traits, message.context)
-    traits = message.traits if message.type == "identify" else {}
-    if email.trait_key is not None:
-        traits = {key: value for key, value in traits.items() if key != email.trait_key}
+    traits = keys.without_email(message.traits, email) if message.type == "identify" else NO_TRAITS
     sent = received if message.timestamp is None else microseconds(message.timestamp)
     return Sighting(
         kind=message.type,
@@ -167,14 +168,16 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
             case "rejected":
                 candidate.receipt.rejected += 1
                 group.refused.append(
-                    Refused(candidate.arrival.received_at, candidate.arrival.source, "not_trusted", placement.reason or "")
+                    Refused(
+                        candidate.arrival.received_at, candidate.arrival.source, "not_trusted", placement.reason or ""
+                    )
                 )
             case _:
                 candidate.receipt.ignored += 1
         if placement.verdict == "stored" and candidate.message.type == "group" and candidate.sighting.group_id:
             group_calls.append((candidate.sighting.group_id, candidate.message.traits, candidate.sighting.at))
     groups.merge(session, workspace_id, group_calls, now)
-    people.save(session, workspace_id, directory, now)
+    people.save(session, workspace_id, directory.changes(), now)
     _insert_events(session, workspace_id, group.candidates)
     _insert_seen(session, workspace_id, group.seen, now)
 
@@ -206,13 +209,13 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
             }
         )
     if rows:
-        session.execute(insert(Event.__table__), rows)
+        session.execute(insert(table(Event)), rows)
 
 
 def _insert_seen(session: Session, workspace_id: int, seen: dict[bytes, bool], now: dt.datetime) -> None:
     if seen:
         session.execute(
-            insert(SeenMessage.__table__),
+            insert(table(SeenMessage)),
             [
                 {"workspace_id": workspace_id, "digest": digest, "seen_at": None if for_ever else now}
                 for digest, for_ever in seen.items()

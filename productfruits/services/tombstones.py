@@ -1,11 +1,12 @@
 """Tombstones: salted hashes of the ids of erased users, by which late messages about them are known and dropped."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from productfruits.database import upsert
 from productfruits.models import Tombstone, Workspace
 
 DIGEST_BYTES = 16
@@ -27,19 +28,32 @@ def digester(session: Session, workspace_id: int) -> Callable[[str, str], bytes]
     return lambda kind, value: digest(salt, kind, value)
 
 
-def bury(session: Session, workspace_id: int, digests: Iterable[bytes], at: int) -> None:
+def load(session: Session, workspace_id: int, salt: bytes, ids: Iterable[tuple[str, str]]) -> dict[bytes, int]:
+    """The tombstones of these (kind, value) pairs: hash to the delete's time in microseconds."""
+    any_row = session.scalar(select(Tombstone.at).where(Tombstone.workspace_id == workspace_id).limit(1))
+    if any_row is None:  # nobody was ever erased: spare the hashing
+        return {}
+    return _times(session, workspace_id, {digest(salt, kind, value) for kind, value in ids})
+
+
+def bury(session: Session, workspace_id: int, digests: Mapping[bytes, int]) -> None:
     """Remember the hashes with the erasure's time (microseconds); a later time replaces an earlier one.
 
     The caller holds the workspace's write lock.
     """
-    wanted = set(digests)
-    known = {
-        row.digest: row
-        for row in session.scalars(
-            select(Tombstone).where(Tombstone.workspace_id == workspace_id, Tombstone.digest.in_(wanted))
+    if not digests:
+        return
+    known = _times(session, workspace_id, set(digests))
+    rows = [
+        {"workspace_id": workspace_id, "digest": key, "at": max(at, known.get(key, at))} for key, at in digests.items()
+    ]
+    session.execute(upsert(session, Tombstone, ("workspace_id", "digest"), ("at",)), rows)
+
+
+def _times(session: Session, workspace_id: int, digests: set[bytes]) -> dict[bytes, int]:
+    rows = session.execute(
+        select(Tombstone.digest, Tombstone.at).where(
+            Tombstone.workspace_id == workspace_id, Tombstone.digest.in_(digests)
         )
-    }
-    for row in known.values():
-        row.at = max(row.at, at)
-    session.add_all(Tombstone(workspace_id=workspace_id, digest=new, at=at) for new in wanted - set(known))
-    session.flush()
+    )
+    return {row.digest: row.at for row in rows}

@@ -1,0 +1,254 @@
+"""Carries the slice of the store that a group of messages speaks of into an identity.Directory, and back.
+
+The rule of who is who is `productfruits.identity`; here are only the selects before it and the bulk statements after
+it: a handful each, whatever the size of the group. The caller holds the workspace's write lock.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from productfruits.database import table, upsert
+from productfruits.identity.directory import Changes, Directory, EraseUser, Link, Person, Sighting, Visitor
+from productfruits.models import GroupMember, User, UserAlias, Workspace
+from productfruits.models import Visitor as VisitorRow
+from productfruits.services import conflicts, erasure, moves, tombstones, user_ids
+from productfruits.services.times import instant, microseconds
+
+USER_COLUMNS = (
+    User.id,
+    User.username,
+    User.email,
+    User.email_key,
+    User.email_at,
+    User.traits,
+    User.trait_times,
+    User.first_seen_at,
+    User.last_seen_at,
+)
+
+
+def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> Directory:
+    """Everybody whom these sightings can lead to, with the ids, visitors and tombstones that matter for them."""
+    workspace = session.execute(
+        select(Workspace.salt, Workspace.suppress_erased).where(Workspace.id == workspace_id)
+    ).one()
+    emails = {s.email.key for s in sightings if s.email.key}
+    ids = {i for s in sightings for i in (s.user_id, s.previous_id) if i}
+    anonymous_ids = {i for s in sightings for i in (s.anonymous_id, s.previous_id) if i}
+
+    aliases = {
+        (row.kind, row.value): row
+        for kind, values in (("user_id", ids), ("anonymous_id", anonymous_ids))
+        if values
+        for row in _aliases(session, workspace_id, UserAlias.kind == kind, UserAlias.value.in_(values))
+    }
+    people: dict[str, Person] = {}
+    for column, values in (
+        (User.email_key, emails),
+        (User.username, ids),
+        (User.id, {row.user_id for row in aliases.values()}),
+    ):
+        if wanted := values - people.keys() if column is User.id else values:
+            rows = session.execute(select(*USER_COLUMNS).where(User.workspace_id == workspace_id, column.in_(wanted)))
+            people.update((row.id, _person(row)) for row in rows if row.id not in people)
+    if people and any(sighting.kind == "delete" for sighting in sightings):
+        # A delete leaves a tombstone for every id of the user.
+        for row in _aliases(session, workspace_id, UserAlias.user_id.in_(people)):
+            aliases.setdefault((row.kind, row.value), row)
+
+    salt = workspace.salt
+    return Directory(
+        people.values(),
+        [_link(row, people[row.user_id]) for row in aliases.values()],
+        _visitors(session, workspace_id, anonymous_ids),
+        tombstones=tombstones.load(
+            session,
+            workspace_id,
+            salt,
+            [("email", key) for key in emails]
+            + [("user_id", i) for i in ids]
+            + [("anonymous_id", i) for i in anonymous_ids],
+        ),
+        digest=lambda kind, value: tombstones.digest(salt, kind, value),
+        suppress=workspace.suppress_erased,
+        new_id=user_ids.new,
+    )
+
+
+def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
+    """Write what the directory decided, in the one order in which no unique key is taken before it is free."""
+    _forget_dead_letters(session, workspace_id, changes)
+    _release_keys(session, changes)
+    _save_people(session, workspace_id, changes, now)
+    for link in changes.removed_links:
+        session.execute(
+            delete(UserAlias).where(
+                UserAlias.workspace_id == workspace_id, UserAlias.kind == link.kind, UserAlias.value == link.value
+            )
+        )
+    if changes.gone_visitors:
+        session.execute(
+            delete(VisitorRow).where(
+                VisitorRow.workspace_id == workspace_id,
+                VisitorRow.anonymous_id.in_([visitor.anonymous_id for visitor in changes.gone_visitors]),
+            )
+        )
+    for effect in changes.effects:
+        moves.carry_out(session, workspace_id, effect, now)
+    _save_links(session, workspace_id, changes, now)
+    _save_visitors(session, workspace_id, changes)
+    _save_memberships(session, workspace_id, changes)
+    conflicts.record(session, workspace_id, changes.conflicts, now)
+    tombstones.bury(session, workspace_id, changes.tombstones)
+
+
+def _aliases(session: Session, workspace_id: int, *conditions: ColumnElement[bool]) -> Sequence[Any]:
+    return session.execute(
+        select(UserAlias.kind, UserAlias.value, UserAlias.user_id, UserAlias.how, UserAlias.message_id).where(
+            UserAlias.workspace_id == workspace_id, *conditions
+        )
+    ).all()
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(
+        id=row.id,
+        username=row.username,
+        email=row.email,
+        email_key=row.email_key,
+        email_at=row.email_at,
+        traits=row.traits,
+        trait_times=row.trait_times,
+        first_seen=microseconds(row.first_seen_at),
+        last_seen=microseconds(row.last_seen_at),
+        stored=True,
+    )
+
+
+def _link(row: Row[Any], person: Person) -> Link:
+    return Link(row.kind, row.value, person, row.how, row.message_id, stored=True)
+
+
+def _visitors(session: Session, workspace_id: int, anonymous_ids: set[str]) -> list[Visitor]:
+    if not anonymous_ids:
+        return []
+    rows = session.execute(
+        select(VisitorRow.anonymous_id, VisitorRow.traits, VisitorRow.trait_times, VisitorRow.group_ids).where(
+            VisitorRow.workspace_id == workspace_id, VisitorRow.anonymous_id.in_(anonymous_ids)
+        )
+    )
+    return [Visitor(row.anonymous_id, row.traits, row.trait_times, row.group_ids, stored=True) for row in rows]
+
+
+def _forget_dead_letters(session: Session, workspace_id: int, changes: Changes) -> None:
+    erased = {effect.user_id for effect in changes.effects if isinstance(effect, EraseUser)}
+    if erased:
+        texts = {key for p in changes.gone_people if p.id in erased for key in (p.loaded_username, p.loaded_email_key)}
+        texts |= {link.value for link in changes.removed_links if link.user.id in erased}
+        erasure.erase_dead_letters(session, workspace_id, {text for text in texts if text})
+
+
+def _release_keys(session: Session, changes: Changes) -> None:
+    """Free the usernames and e-mails that somebody gives up, so that somebody else of this group can take them."""
+    people = [*changes.changed_people, *changes.gone_people]
+    for column, given_up in (
+        (User.username, [p.id for p in people if p.loaded_username and (p.gone or p.username != p.loaded_username)]),
+        (
+            User.email_key,
+            [p.id for p in people if p.loaded_email_key and (p.gone or p.email_key != p.loaded_email_key)],
+        ),
+    ):
+        if given_up:
+            session.execute(update(User).where(User.id.in_(given_up)).values({column: None}))
+
+
+def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
+    users = table(User)
+    if changes.new_people:
+        session.execute(
+            insert(users),
+            [
+                {"id": p.id, "workspace_id": workspace_id, "created_at": now, **_seen(p), **_keys(p), **_traits(p)}
+                for p in changes.new_people
+            ],
+        )
+    # Most messages move only the time of the last sighting: traits are written again only where they changed.
+    portions: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for person in changes.changed_people:
+        values = _seen(person)
+        if person.keys_changed:
+            values |= _keys(person)
+        if person.traits_changed:
+            values |= _traits(person)
+        portions.setdefault(tuple(values), []).append({"row_id": person.id} | values)
+    for names, rows in portions.items():
+        statement = update(users).where(users.c.id == bindparam("row_id"))
+        session.execute(statement.values({name: bindparam(name) for name in names}), rows)
+
+
+def _seen(person: Person) -> dict[str, Any]:
+    return {"first_seen_at": instant(person.first_seen), "last_seen_at": instant(person.last_seen)}
+
+
+def _keys(person: Person) -> dict[str, Any]:
+    return {
+        "username": person.username,
+        "email": person.email,
+        "email_key": person.email_key,
+        "email_at": person.email_at,
+    }
+
+
+def _traits(person: Person) -> dict[str, Any]:
+    return {"traits": person.traits, "trait_times": person.trait_times}
+
+
+def _save_links(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
+    if changes.saved_links:
+        session.execute(
+            upsert(session, UserAlias, ("workspace_id", "kind", "value"), ("user_id", "how", "message_id")),
+            [
+                {
+                    "workspace_id": workspace_id,
+                    "kind": link.kind,
+                    "value": link.value,
+                    "user_id": link.user.id,
+                    "how": link.how,
+                    "message_id": link.message_id,
+                    "created_at": now,
+                }
+                for link in changes.saved_links
+            ],
+        )
+
+
+def _save_visitors(session: Session, workspace_id: int, changes: Changes) -> None:
+    if changes.saved_visitors:
+        session.execute(
+            upsert(session, VisitorRow, ("workspace_id", "anonymous_id"), ("traits", "trait_times", "group_ids")),
+            [
+                {
+                    "workspace_id": workspace_id,
+                    "anonymous_id": visitor.anonymous_id,
+                    "traits": visitor.traits,
+                    "trait_times": visitor.trait_times,
+                    "group_ids": visitor.group_ids,
+                }
+                for visitor in changes.saved_visitors
+            ],
+        )
+
+
+def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> None:
+    """The earlier of two times stays, so that the order of arrival makes no difference."""
+    for membership in changes.memberships:
+        row = {"workspace_id": workspace_id, "group_id": membership.group_id, "user_id": membership.user_id}
+        joined_at = instant(membership.at)
+        session.execute(upsert(session, GroupMember, tuple(row), ()), [{**row, "joined_at": joined_at}])
+        session.execute(
+            update(GroupMember).filter_by(**row).where(GroupMember.joined_at > joined_at).values(joined_at=joined_at)
+        )
