@@ -1,11 +1,13 @@
 """Conflicts: pairs of users that one message spoke of, waiting for an admin to merge or to dismiss."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from productfruits.errors import ProductFruitsError
+from productfruits.identity.directory import Conflict as Dispute
 from productfruits.models import Conflict, User
 from productfruits.services import pages, same_person
 from productfruits.services.locks import write_lock
@@ -20,6 +22,41 @@ class NoSuchConflict(ProductFruitsError):
 
 class NotInConflict(ProductFruitsError):
     """The user to keep is not one of the two users of this conflict."""
+
+
+def record(session: Session, workspace_id: int, found: Sequence[Dispute], now: dt.datetime) -> None:
+    """Keep these conflicts for an admin; one that waits already for the same two users is not kept twice.
+
+    The caller holds the workspace's write lock.
+    """
+    if not found:
+        return
+    ids = {user_id for conflict in found for user_id in conflict.user_ids}
+    waiting = {
+        (row.kind, frozenset((row.user_id, row.other_user_id)))
+        for row in session.execute(
+            select(Conflict.kind, Conflict.user_id, Conflict.other_user_id).where(
+                Conflict.workspace_id == workspace_id,
+                Conflict.user_id.in_(ids),
+                Conflict.resolved_at.is_(None),
+            )
+        )
+    }
+    session.add_all(
+        Conflict(
+            workspace_id=workspace_id,
+            kind=conflict.kind,
+            user_id=conflict.user_ids[0],
+            other_user_id=conflict.user_ids[1],
+            email=conflict.email,
+            username=conflict.username,
+            message_id=conflict.message_id,
+            created_at=now,
+        )
+        for conflict in found
+        if (conflict.kind, frozenset(conflict.user_ids)) not in waiting
+    )
+    session.flush()
 
 
 def page(
@@ -64,8 +101,6 @@ def merge(session: Session, workspace_id: int, conflict_id: int, keep_id: str, n
         raise NotInConflict()
     other_id = pair[1] if keep_id == pair[0] else pair[0]
     kept = same_person.fold(session, workspace_id, keep_id, other_id, now)
-    if conflict.resolved_at is None:
-        conflict.resolved_at, conflict.resolution = now, same_person.MERGED
     session.flush()
     return kept
 

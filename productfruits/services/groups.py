@@ -7,11 +7,19 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from productfruits.errors import ProductFruitsError
 from productfruits.identity import traits
-from productfruits.models import Group
+from productfruits.models import Group, GroupMember, User
+from productfruits.services import users
 
 
-def merge(session: Session, workspace_id: int, calls: Sequence[tuple[str, Mapping[str, Any], int]], now: dt.datetime) -> None:
+class NoSuchGroup(ProductFruitsError):
+    """There is no such group in this workspace."""
+
+
+def merge(
+    session: Session, workspace_id: int, calls: Sequence[tuple[str, Mapping[str, Any], int]], now: dt.datetime
+) -> None:
     """Apply group calls (group id, traits, time in microseconds) in order: per trait the newest time wins.
 
     The caller holds the workspace's write lock.
@@ -49,9 +57,30 @@ def merge(session: Session, workspace_id: int, calls: Sequence[tuple[str, Mappin
             changed.append({"group_id": group_id, "traits": values, "trait_times": times})
     if new:
         session.execute(insert(Group), new)
-    for row in changed:
+    for values_of in changed:
         session.execute(
             update(Group)
-            .where(Group.workspace_id == workspace_id, Group.group_id == row["group_id"])
-            .values(traits=row["traits"], trait_times=row["trait_times"])
+            .where(Group.workspace_id == workspace_id, Group.group_id == values_of["group_id"])
+            .values(traits=values_of["traits"], trait_times=values_of["trait_times"])
         )
+
+
+def show(session: Session, workspace_id: int, group_id: str) -> Group:
+    """The group, or `NoSuchGroup`."""
+    group = session.scalar(
+        select(Group).where(Group.workspace_id == workspace_id, Group.group_id == users.storable(group_id))
+    )
+    if group is None:
+        raise NoSuchGroup()
+    return group
+
+
+def members(session: Session, workspace_id: int, group_id: str) -> Sequence[User]:
+    """The group's users, by username; those without one come last, in the order in which they were made."""
+    found = session.scalars(
+        select(User)
+        .join(GroupMember, GroupMember.user_id == User.id)
+        .where(GroupMember.workspace_id == workspace_id, GroupMember.group_id == group_id)
+    )
+    # Sorted here, since every database has its own idea of the order of texts.
+    return sorted(found, key=lambda user: (user.username is None, user.username or "", user.id))

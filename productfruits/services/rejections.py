@@ -8,6 +8,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from productfruits.models import Rejection
+from productfruits.services import pages
+from productfruits.services.pages import Page
 
 #: Newest refusals that are kept of one workspace.
 KEPT = 200
@@ -49,3 +51,15 @@ def record(session: Session, workspace_id: int, refused: Sequence[Refused]) -> N
         .scalar_subquery()
     )
     session.execute(delete(Rejection).where(Rejection.workspace_id == workspace_id, Rejection.id <= oldest_kept))
+
+
+def page(
+    session: Session, workspace_id: int, *, limit: int = pages.DEFAULT_LIMIT, cursor: str | None = None
+) -> Page[Rejection]:
+    """What was refused, newest first. Raises `pages.InvalidCursor`."""
+    query = select(Rejection).where(Rejection.workspace_id == workspace_id)
+    if cursor is not None:
+        (last_id,) = pages.decode("rejections", cursor, tuple[int])
+        query = query.where(Rejection.id < last_id)
+    rows = session.scalars(query.order_by(Rejection.id.desc()).limit(limit + 1)).all()
+    return pages.cut(rows, limit, lambda rejection: pages.encode("rejections", rejection.id))

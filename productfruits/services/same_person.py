@@ -2,17 +2,14 @@
 
 import datetime as dt
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.errors import ProductFruitsError
 from productfruits.identity import traits
-from productfruits.models import Conflict, Event, GroupMember, User, UserAlias
-from productfruits.services import user_ids, users
+from productfruits.models import Event, User, UserAlias
+from productfruits.services import moves, user_ids, users
 from productfruits.services.locks import write_lock
-
-MERGED = "merged"
-GONE = "gone"
 
 
 class SameUser(ProductFruitsError):
@@ -60,18 +57,9 @@ def fold(session: Session, workspace_id: int, keep_id: str, other_id: str, now: 
     keep.first_seen_at = min(keep.first_seen_at, other.first_seen_at)
     keep.last_seen_at = max(keep.last_seen_at, other.last_seen_at)
 
-    session.execute(
-        update(UserAlias)
-        .where(UserAlias.workspace_id == workspace_id, UserAlias.user_id == other.id)
-        .values(user_id=keep.id)
-    )
-    session.execute(
-        update(Event).where(Event.workspace_id == workspace_id, Event.user_id == other.id).values(user_id=keep.id)
-    )
-    _move_memberships(session, workspace_id, other.id, keep.id)
-    _move_conflicts(session, workspace_id, other.id, keep.id, now)
-    session.delete(other)
     session.flush()
+    moves.move_user(session, workspace_id, other.id, keep.id, now)
+    session.expunge(other)
     return keep
 
 
@@ -121,35 +109,3 @@ def unlink(session: Session, workspace_id: int, kind: str, value: str, now: dt.d
 def _give(session: Session, events: ColumnElement[bool], user_id: str | None) -> None:
     values = {"user_id": user_id} if user_id else {"user_id": None, "matched_by": "anonymous"}
     session.execute(update(Event).where(events).values(values).execution_options(synchronize_session=False))
-
-
-def _move_memberships(session: Session, workspace_id: int, from_id: str, to_id: str) -> None:
-    theirs = select(GroupMember.group_id).where(GroupMember.workspace_id == workspace_id, GroupMember.user_id == to_id)
-    session.execute(
-        update(GroupMember)
-        .where(
-            GroupMember.workspace_id == workspace_id,
-            GroupMember.user_id == from_id,
-            GroupMember.group_id.not_in(theirs),
-        )
-        .values(user_id=to_id)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(delete(GroupMember).where(GroupMember.workspace_id == workspace_id, GroupMember.user_id == from_id))
-
-
-def _move_conflicts(session: Session, workspace_id: int, from_id: str, to_id: str, now: dt.datetime) -> None:
-    """What stood between the two is settled; what the folded user had with a third is the kept one's matter now."""
-    session.flush()
-    for conflict in session.scalars(
-        select(Conflict).where(
-            Conflict.workspace_id == workspace_id,
-            or_(Conflict.user_id == from_id, Conflict.other_user_id == from_id),
-        )
-    ):
-        ids = {conflict.user_id, conflict.other_user_id}
-        if conflict.resolved_at is None and ids == {from_id, to_id}:
-            conflict.resolved_at, conflict.resolution = now, MERGED
-        elif conflict.resolved_at is None:
-            conflict.user_id = to_id if conflict.user_id == from_id else conflict.user_id
-            conflict.other_user_id = to_id if conflict.other_user_id == from_id else conflict.other_user_id
