@@ -1,4 +1,4 @@
-"""The WSGI object of a checkout, for `flask run` and WSGI servers. An installed package has productfruits.wsgi."""
+"""The product for a WSGI server started in a checkout."""
 
 from productfruits import create_app
 

@@ -1,0 +1,1 @@
+"""The loops that own threads and transactions: the writer, checkpoints, retention."""

@@ -1,0 +1,62 @@
+"""What an error of the store means for the requests that wait: try again now, come back later, or look at the input."""
+
+import sqlite3
+from enum import Enum
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+
+class Fault(Enum):
+    #: Two transactions met; the same one will pass when it runs again.
+    AGAIN = "again"
+    #: Nothing is wrong with the input: locked, full, stopped, out of reach.
+    AWAY = "away"
+    #: Nobody foresaw this, so the input is under suspicion.
+    UNEXPECTED = "unexpected"
+
+
+#: https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization failure, deadlock, unique violation.
+_AGAIN = frozenset({"40001", "40P01", "23505"})
+#: Lock not available, read only, query cancelled; then by class: connection, resources, operator, system, object state.
+_AWAY = frozenset({"55P03", "25006"})
+_AWAY_CLASSES = ("08", "53", "57", "58")
+#: https://www.sqlite.org/rescode.html, primary codes.
+_AWAY_SQLITE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+def classify(error: BaseException) -> Fault:
+    """Which of the three it is, by the code the database gives and never by its words."""
+    if isinstance(error, PoolTimeoutError):
+        return Fault.AWAY
+    if not isinstance(error, DBAPIError):
+        return Fault.UNEXPECTED
+    if error.connection_invalidated:
+        return Fault.AWAY
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", 0)
+        return Fault.AWAY if code & 0xFF in _AWAY_SQLITE else Fault.UNEXPECTED
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        # psycopg has no SQLSTATE for a server that is not there at all.
+        return Fault.AWAY if type(error.orig).__name__ in ("OperationalError", "InterfaceError") else Fault.UNEXPECTED
+    if state in _AGAIN:
+        return Fault.AGAIN
+    if state in _AWAY or state.startswith(_AWAY_CLASSES):
+        return Fault.AWAY
+    return Fault.UNEXPECTED

@@ -1,0 +1,294 @@
+"""Group commit: one thread takes everything that waits, stores it in one transaction, and then answers everybody.
+
+A sender is told "stored" only after COMMIT. With one writer there is no race to lose an update to, and one sync of the
+disk serves a whole group, so that waiting costs nothing when it is quiet and little when it is not.
+"""
+
+import datetime as dt
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from productfruits.errors import ProductFruitsError
+from productfruits.services import dead_letters, intake
+from productfruits.services.intake import Arrival, Receipt
+from productfruits.workers.metrics import Metrics
+from productfruits.workers.store_faults import Fault, classify
+from productfruits.workers.waiting import Outcome, Waiting, WaitingRoom
+
+log = structlog.get_logger()
+
+#: Largest group on SQLite, where all workspaces share one transaction and one sync.
+SQLITE_GROUP = 4_096
+#: Largest group on Postgres, where other processes wait for the workspace's lock meanwhile, and how long one may take.
+POSTGRES_GROUP = 500
+POSTGRES_GROUP_S = 0.05
+#: Transactions that met another one are run again so often.
+ATTEMPTS = 5
+#: Segment's shortest patience is 5 s: whoever still waits then is told to come again while somebody listens.
+ANSWER_WITHIN_S = 4.0
+
+
+class StoreBusy(ProductFruitsError):
+    """More is waiting to be stored than this server takes on. Nothing of this request was stored: send it again."""
+
+
+class StoreUnavailable(ProductFruitsError):
+    """The store cannot take anything now. Nothing of this request was acknowledged: send it again later."""
+
+
+class Poisonous(ProductFruitsError):
+    """This request cannot be stored as it is, which is our fault. Send it again; in the end it is set aside."""
+
+
+class Receive(Protocol):
+    """Stores arrivals in the session's transaction, as services.intake.receive does."""
+
+    def __call__(self, session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]: ...
+
+
+class Writer:
+    """Stores arrivals in groups. One a process; on SQLite one a store."""
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        metrics: Metrics,
+        *,
+        is_sqlite: bool,
+        queue_messages: int,
+        receive: Receive = intake.receive,
+        between_groups: Callable[[], None] | None = None,
+        on_death: Callable[[], None] | None = None,
+    ) -> None:
+        """`between_groups` runs in the writer's thread while no transaction is open; `on_death` when it gives up."""
+        self._sessions = sessions
+        self._metrics = metrics
+        self._is_sqlite = is_sqlite
+        self._receive = receive
+        self._between_groups = between_groups
+        self._on_death = on_death
+        self._room = WaitingRoom(queue_messages)
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._group: list[Waiting] = []
+        self._group_cap = SQLITE_GROUP if is_sqlite else POSTGRES_GROUP
+        self._nudged = False
+        self._stopping = False
+        self._deaths = 0
+        self._taken_at: float | None = None
+        metrics.waiting.set_function(lambda: self._room.messages)
+
+    def start(self) -> None:
+        """Begin to store. Safe to repeat; without it the first arrival starts the thread."""
+        with self._wake:
+            if self._thread is None and not self._stopping:
+                self._spawn()
+
+    @property
+    def is_well(self) -> bool:
+        """False when nothing can be stored: the thread has died for good, or one transaction hangs."""
+        if self._deaths > 1 or self._stopping:
+            return False
+        taken_at = self._taken_at
+        return taken_at is None or time.monotonic() - taken_at < 2 * ANSWER_WITHIN_S
+
+    def check_room(self, workspace_id: int) -> None:
+        """Raise what `submit` would raise now: asked before a body is read or parsed."""
+        if self._stopping or self._deaths > 1:
+            raise StoreUnavailable()
+        if not self._room.has_room(workspace_id):
+            raise StoreBusy()
+
+    def submit(self, arrival: Arrival, done: Callable[[Outcome], None], *, body: bytes = b"") -> Waiting:
+        """Have the arrival stored; `done` is called once, from the writer's thread, with the receipt or the error.
+
+        Raises `StoreBusy` or `StoreUnavailable` at once when it is not taken on. `body` is the raw request, which is
+        kept for the operator if it cannot be stored at all.
+        """
+        waiting = Waiting(arrival, body, done)
+        with self._wake:
+            self.check_room(arrival.workspace_id)
+            if self._thread is None:
+                self._spawn()
+            self._room.add(waiting)
+            self._wake.notify()
+        return waiting
+
+    def receive(self, arrival: Arrival, timeout_s: float = ANSWER_WITHIN_S, *, body: bytes = b"") -> Receipt:
+        """Have the arrival stored and wait for it, or raise why not, at the latest after `timeout_s`."""
+        answered = threading.Event()
+        outcome: Outcome = StoreUnavailable()
+
+        def done(result: Outcome) -> None:
+            nonlocal outcome
+            outcome = result
+            answered.set()
+
+        waiting = self.submit(arrival, done, body=body)
+        if not answered.wait(timeout_s):
+            # It may still be stored; the message ids make the repetition harmless.
+            waiting.abandoned = True
+            raise StoreUnavailable()
+        if isinstance(outcome, Receipt):
+            return outcome
+        raise outcome
+
+    def nudge(self) -> None:
+        """Run `between_groups` soon, even when nothing arrives."""
+        with self._wake:
+            self._nudged = True
+            self._wake.notify()
+
+    def stop(self, drain_s: float) -> None:
+        """Take nothing on any more, finish what waits, and end. What is left after `drain_s` is told to come again."""
+        with self._wake:
+            self._stopping = True
+            thread = self._thread
+            self._wake.notify_all()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(drain_s)
+        with self._wake:
+            left = self._room.clear()
+        self._answer(left, [StoreUnavailable()] * len(left))
+
+    def _spawn(self) -> None:
+        self._thread = threading.Thread(target=self._live, name="productfruits-writer", daemon=True)
+        self._thread.start()
+
+    def _live(self) -> None:
+        try:
+            self._loop()
+        except BaseException as err:
+            self._die(err)
+
+    def _die(self, err: BaseException) -> None:
+        """Tell everybody who waits, then start again once; a second time somebody else has to look at the process."""
+        log.error("writer_died", error=type(err).__name__, where=_where(err))
+        self._metrics.writer_deaths.inc()
+        with self._wake:
+            self._deaths += 1
+            victims = self._group + self._room.clear()
+            self._group = []
+            self._taken_at = None
+            for_good = self._deaths > 1
+            if not for_good and not self._stopping:
+                self._spawn()
+        self._answer(victims, [StoreUnavailable()] * len(victims))
+        if for_good and self._on_death is not None:
+            self._on_death()
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                while not (self._room.messages or self._nudged or self._stopping):
+                    self._wake.wait()
+                group = self._group = self._room.take(self._group_cap, one_workspace=not self._is_sqlite)
+                if not group and self._stopping:
+                    return
+                self._nudged = False
+                self._taken_at = time.monotonic()
+            if group:
+                self._store(group)
+                self._group = []
+            if self._between_groups is not None:
+                self._between_groups()
+            self._taken_at = None
+
+    def _store(self, group: list[Waiting]) -> None:
+        try:
+            receipts = self._commit(group)
+        except Exception as err:  # the loop's edge: whatever it is, somebody waits for an answer
+            fault = classify(err)
+            self._metrics.store_faults.labels(fault.value).inc()
+            log.warning("store_failed", fault=fault.value, error=type(err).__name__, where=_where(err), code=_code(err))
+            if fault is not Fault.UNEXPECTED:
+                self._answer(group, [StoreUnavailable()] * len(group))
+            elif len(group) == 1:
+                self._answer(group, [self._set_aside(group[0], err)])
+            else:
+                # One of them is poison: halves, in order, until it stands alone.
+                middle = len(group) // 2
+                self._store(group[:middle])
+                self._store(group[middle:])
+            return
+        self._answer(group, receipts)
+
+    def _commit(self, group: Sequence[Waiting]) -> list[Receipt]:
+        messages = sum(waiting.weight for waiting in group)
+        arrivals = [waiting.arrival for waiting in group]
+        for attempt in range(1, ATTEMPTS + 1):
+            began = time.perf_counter()
+            try:
+                with self._sessions.begin() as session:
+                    receipts = self._receive(session, arrivals, dt.datetime.now(dt.UTC))
+            except Exception as err:
+                if classify(err) is not Fault.AGAIN or attempt == ATTEMPTS:
+                    raise
+                self._metrics.store_faults.labels(Fault.AGAIN.value).inc()
+                time.sleep(random.uniform(0, 0.02 * attempt))
+                continue
+            break
+        took = time.perf_counter() - began
+        self._metrics.commit_seconds.observe(took)
+        self._metrics.group_messages.observe(messages)
+        if not self._is_sqlite:
+            # Towards as many messages as fit into the time that others should have to wait for the lock.
+            fits = int(POSTGRES_GROUP_S * messages / max(took, 1e-6))
+            self._group_cap = max(20, min(POSTGRES_GROUP, (self._group_cap + fits) // 2))
+        return receipts
+
+    def _set_aside(self, waiting: Waiting, err: Exception) -> Outcome:
+        arrival = waiting.arrival
+        if arrival.refusal is not None:
+            return Poisonous()
+        try:
+            with self._sessions.begin() as session:
+                kept = dead_letters.record_failure(
+                    session,
+                    arrival.workspace_id,
+                    waiting.body,
+                    source=arrival.source,
+                    reason=f"{type(err).__name__} at {_where(err)}",
+                    now=dt.datetime.now(dt.UTC),
+                )
+        except Exception as worse:  # the loop's edge
+            log.error("dead_letter_failed", error=type(worse).__name__, where=_where(worse))
+            return StoreUnavailable()
+        if not kept:
+            return Poisonous()
+        self._metrics.dead_letters.inc()
+        log.error("dead_letter", workspace_id=arrival.workspace_id, messages=len(arrival.parsed.messages))
+        return Receipt(rejected=waiting.weight)
+
+    def _answer(self, group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Receipt):
+                for name in ("accepted", "duplicates", "ignored", "rejected"):
+                    if count := getattr(outcome, name):
+                        self._metrics.messages.labels(name).inc(count)
+            try:
+                waiting.done(outcome)
+            except Exception as err:  # the loop's edge: one lost listener must not cost the others their answer
+                log.error("answer_lost", error=type(err).__name__, where=_where(err))
+
+
+def _where(err: BaseException) -> str:
+    """File and line at which it was raised. The message is left out: it may quote what users sent."""
+    trace = err.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+
+
+def _code(err: BaseException) -> str | None:
+    """The database's own code for the error, if it has one."""
+    orig = getattr(err, "orig", None)
+    return getattr(orig, "sqlstate", None) or getattr(orig, "sqlite_errorname", None)
