@@ -233,7 +233,7 @@ class Register:
         for placement in source.placements:
             placement.user = target
         target.placements.extend(source.placements)
-        source.placements = []
+        source.links, source.placements, source.groups = [], [], {}
         self.ledger.fold(source, target)
 
     def erase(self, person: Person) -> None:
