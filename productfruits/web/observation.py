@@ -46,7 +46,7 @@ def observe(metrics: Metrics, route: str, method: str, status: int, took_s: floa
     metrics.request_seconds.labels(route).observe(took_s)
 
 
-def told(request_id: str, route: str, method: str, status: int, took_s: float) -> None:
+def told(request_id: str, route: str, method: str, status: int, took_s: float, **more: str) -> None:
     """One line about one answered request."""
     write = log.error if status >= 500 and status != 503 else log.info
     write(
@@ -56,4 +56,5 @@ def told(request_id: str, route: str, method: str, status: int, took_s: float) -
         method=method if method in _METHODS else "other",
         status=status,
         ms=round(took_s * 1000, 1),
+        **more,
     )

@@ -51,7 +51,7 @@ class Runtime:
     checkpoints: Checkpoints | None
     ingest_lock: IngestLock | None
     #: Called when the writer has died twice; `serve` ends the process then.
-    on_writer_death: list[Callable[[], None]] = field(default_factory=list)
+    on_writer_death: list[Callable[[], object]] = field(default_factory=list)
     _started: bool = False
     _stopped: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -59,6 +59,10 @@ class Runtime:
     @property
     def vault(self) -> Vault:
         return self.keyring.vault
+
+    @property
+    def is_started(self) -> bool:
+        return self._started
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:

@@ -1,0 +1,225 @@
+"""The front that `serve` runs under granian: webhooks are awaited without a thread, all else goes to the Flask app.
+
+A WSGI server gives each request a thread, and some of them read the body in it without a time-out: as many slow
+senders as threads, and the server stands still. Here every body is read by the event loop within a size and a time,
+and only then takes a thread, or none at all.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from flask import Flask
+
+from productfruits.services.connections import LiveConnection
+from productfruits.web import observation
+from productfruits.web.bridge import WsgiBridge
+from productfruits.web.ingest import answers, webhook
+from productfruits.web.ingest.answers import Answer
+from productfruits.web.ingest.bodies import DEADLINE_S, IncomingBody
+from productfruits.web.ingest.webhook import Door, Incoming
+from productfruits.workers.runtime import Runtime
+from productfruits.workers.waiting import Outcome
+from productfruits.workers.writer import ANSWER_WITHIN_S, StoreBusy, StoreUnavailable
+
+log = structlog.get_logger()
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+ROUTE = "/webhooks/segment/<token>"
+#: Threads that look up webhook URLs. Few: made-up URLs must not take those of the pages.
+LOOKUP_THREADS = 2
+
+
+class SenderGone(Exception):
+    """The connection ended before the request did."""
+
+
+class Front:
+    """The ASGI application. One a process, on one event loop."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        runtime: Runtime = app.extensions["productfruits"]
+        self._runtime = runtime
+        self._door: Door = app.extensions["productfruits.door"]
+        self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "productfruits-lookup")
+        self._bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
+        self._outcomes = _Outcomes()
+        self._running = 0
+        self._is_draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            self._running += 1
+            try:
+                if scope["path"].startswith(webhook.PATH):
+                    await self._webhook(scope, receive, send)
+                else:
+                    await self._bridge(scope, receive, send)
+            except SenderGone:
+                pass
+            finally:
+                self._running -= 1
+
+    def start_draining(self) -> None:
+        """From now on every webhook is answered with "come again"."""
+        self._is_draining = True
+
+    async def drained(self, within_s: float) -> None:
+        """Return once no request is being answered any more, or when the time is over."""
+        give_up = asyncio.get_running_loop().time() + within_s
+        while self._running and asyncio.get_running_loop().time() < give_up:
+            await asyncio.sleep(0.02)
+
+    def close(self) -> None:
+        """End the threads. What they are doing is finished first."""
+        self._lookups.shutdown(cancel_futures=True)
+        self._bridge.close()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    async def _webhook(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        token = scope["path"][len(webhook.PATH) :].removesuffix("/")
+        incoming = _incoming(scope, token)
+        body: IncomingBody | None = None
+        read_all = False
+        try:
+            connection = await self._admit(incoming)
+            if isinstance(connection, Answer):
+                answer = connection
+            else:
+                body = IncomingBody(self._door.budget, webhook.content_length(incoming))
+                whole = await _read(body, receive)
+                if isinstance(whole, Answer):
+                    answer = webhook.refuse(self._door, connection, whole)
+                else:
+                    read_all = True
+                    answer = await self._store(connection, incoming, whole)
+        finally:
+            if body is not None:
+                body.close()
+        took_s = loop.time() - began
+        observation.observe(self._runtime.metrics, ROUTE, incoming.method, answer.status, took_s)
+        request_id = ""
+        if answer.status != 200:
+            # Stored webhooks are counted, not told one by one: a line each would cost as much as storing them.
+            request_id = observation.new_request_id()
+            self._runtime.metrics.refused.labels(answer.code).inc()
+            observation.told(request_id, ROUTE, incoming.method, answer.status, took_s, reason=answer.code)
+        await _send(send, answer, request_id, stay=read_all)
+
+    async def _admit(self, incoming: Incoming) -> LiveConnection | Answer:
+        if self._is_draining:
+            return answers.UNAVAILABLE
+        if self._door.runtime.is_started and not self._door.connections.needs_store(incoming.token):
+            return webhook.admit(self._door, incoming)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._lookups, webhook.admit, self._door, incoming)
+
+    async def _store(self, connection: LiveConnection, incoming: Incoming, body: bytes) -> Answer:
+        arrival = webhook.examine(self._door, connection, incoming, body)
+        if isinstance(arrival, Answer):
+            return arrival
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Outcome] = loop.create_future()
+        try:
+            waiting = self._door.writer.submit(arrival, self._outcomes.listener(loop, outcome), body=body)
+        except (StoreBusy, StoreUnavailable) as err:
+            return webhook.reply(err)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return webhook.reply(await outcome)
+        except TimeoutError:
+            waiting.abandoned = True
+            return answers.UNAVAILABLE
+
+
+class _Outcomes:
+    """Carries outcomes from the writer's thread to the event loop, waking the loop once a group and not once each."""
+
+    def __init__(self) -> None:
+        self._ready: deque[tuple[asyncio.Future[Outcome], Outcome]] = deque()
+        self._is_woken = False
+
+    def listener(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Outcome]) -> Callable[[Outcome], None]:
+        def done(outcome: Outcome) -> None:
+            self._ready.append((future, outcome))
+            if not self._is_woken:
+                self._is_woken = True
+                loop.call_soon_threadsafe(self._deliver)
+
+        return done
+
+    def _deliver(self) -> None:
+        # First the flag, then the queue: what is added in between wakes the loop again.
+        self._is_woken = False
+        while self._ready:
+            future, outcome = self._ready.popleft()
+            if not future.done():
+                future.set_result(outcome)
+
+
+async def _read(body: IncomingBody, receive: Receive) -> bytes | Answer:
+    refusal = body.refuse_early()
+    if refusal is not None:
+        return refusal
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise SenderGone
+                refusal = body.add(message.get("body", b""))
+                if refusal is not None:
+                    return refusal
+                if not message.get("more_body", False):
+                    return body.whole()
+    except TimeoutError:
+        return answers.TOO_SLOW
+
+
+def _incoming(scope: Scope, token: str) -> Incoming:
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in _WANTED:
+            text = value.decode("latin-1")
+            # As WSGI gives a header that came twice: joined, so that it fits no signature.
+            found[name] = f"{found[name]},{text}" if name in found else text
+    return Incoming(
+        method=scope["method"],
+        token=token,
+        content_length=found.get(b"content-length"),
+        content_encoding=found.get(b"content-encoding"),
+        x_signature=found.get(b"x-signature"),
+        x_segment_signature=found.get(b"x-segment-signature"),
+    )
+
+
+_WANTED = frozenset({b"content-length", b"content-encoding", b"x-signature", b"x-segment-signature"})
+
+
+async def _send(send: Send, answer: Answer, request_id: str, *, stay: bool) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer.body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    if request_id:
+        headers.append((b"x-request-id", request_id.encode()))
+    if not stay:
+        # The rest of the body was not read, so nothing after it can be understood.
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
