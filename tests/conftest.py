@@ -16,6 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.test import TestResponse
 
 import productfruits
 from productfruits.config import Settings
@@ -38,6 +39,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("productfruits")
 
 _numbers = itertools.count()
+
+
+class Client(FlaskClient):
+    """Reads every answer to its end at once, so that a file behind it is closed and not left to the collector."""
+
+    def open(self, *args: Any, buffered: bool = True, follow_redirects: bool = False, **kwargs: Any) -> TestResponse:
+        return super().open(*args, buffered=buffered, follow_redirects=follow_redirects, **kwargs)
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +130,7 @@ def settings(tmp_path: Path, sqlite_url: str) -> Callable[..., Settings]:
 def app(settings: Callable[..., Settings]) -> Iterator[Flask]:
     """The wired application on SQLite, as WSGI servers get it."""
     app = productfruits.create_app(settings())
+    app.test_client_class = Client
     yield app
     app.extensions["productfruits"].close()
 
