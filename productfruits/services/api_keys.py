@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -30,7 +30,7 @@ class Created:
     """A new key in clear, shown once."""
 
     id: int
-    key: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import secrets as random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -55,9 +55,9 @@ class Activated:
 
     connection: Connection
     webhook_token: str
-    webhook_secret: str
+    webhook_secret: str = field(repr=False)
     write_key: str
-    auth_token: str
+    auth_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Rotated:
     """The new secret, shown once, and until when the older ones go on working (None: ended at once)."""
 
     secret_id: int
-    webhook_secret: str
+    webhook_secret: str = field(repr=False)
     fingerprint: str
     old_until: dt.datetime | None
 
@@ -75,11 +75,8 @@ class LiveSecret:
     """A secret that verifies signatures now. `key`: the bytes of the HMAC key."""
 
     id: int
-    key: bytes
+    key: bytes = field(repr=False)
     expires_at: dt.datetime | None
-
-    def __repr__(self) -> str:  # never in a log or a traceback
-        return f"LiveSecret(id={self.id})"
 
 
 @dataclass(frozen=True, slots=True)

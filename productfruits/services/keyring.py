@@ -6,7 +6,7 @@ a missing key stops the start: a new one would make every stored secret unreadab
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -30,7 +30,7 @@ class KeyMissing(ProductFruitsError):
 class Keyring:
     """What `unlock` found or made. `files` are the key files in use, `made` those that this call created."""
 
-    secret_key: str
+    secret_key: str = field(repr=False)
     vault: Vault
     files: tuple[Path, ...]
     made: tuple[Path, ...]
