@@ -5,7 +5,7 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was committed surviv
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -114,6 +114,33 @@ def table(model: type[Base]) -> Table:
     return cast("Table", model.__table__)
 
 
+def bulk_insert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows with the same keys, each value in the form that its column's type declares.
+
+    SQLAlchemy binds every value of every row by itself; here a column's conversion is looked up once and the rows go
+    to the driver as tuples, on Postgres by COPY (https://www.postgresql.org/docs/current/sql-copy.html).
+    """
+    if not rows:
+        return
+    connection = session.connection()
+    target, names = table(model), tuple(rows[0])
+    convert = [_converter(target.c[name].type, connection.dialect) for name in names]
+    tuples = [
+        tuple(value if to is None else to(value) for to, value in zip(convert, row.values(), strict=True))
+        for row in rows
+    ]
+    quote = connection.dialect.identifier_preparer.quote
+    columns = f"{quote(target.name)} ({', '.join(quote(name) for name in names)})"
+    if connection.dialect.name == "sqlite":
+        placeholders = ", ".join("?" * len(names))
+        connection.exec_driver_sql(f"INSERT INTO {columns} VALUES ({placeholders})", tuples)
+        return
+    driver: Any = connection.connection.dbapi_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {columns} FROM STDIN") as copy:
+        for values in tuples:
+            copy.write_row(values)
+
+
 def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Sequence[str]) -> Executable:
     """INSERT … ON CONFLICT (keys) DO UPDATE of the named columns; with no `values`, DO NOTHING."""
     target = table(model)
@@ -130,6 +157,18 @@ def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Seq
     return on_sqlite.on_conflict_do_update(
         index_elements=keys, set_={name: on_sqlite.excluded[name] for name in values}
     )
+
+
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """What turns a value of this column type into what the driver takes; None where it takes it as it is."""
+    if isinstance(kind, UtcDateTime):
+        # The Postgres driver writes aware datetimes itself; for SQLite this is the text that SQLAlchemy's type makes.
+        return None if dialect.name == "postgresql" else _sqlite_datetime
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _sqlite_datetime(value: dt.datetime | None) -> str | None:
+    return None if value is None else value.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
 
 
 def encode_json(value: Any) -> str:

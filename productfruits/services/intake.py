@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from productfruits.database import table
+from productfruits.database import bulk_insert
 from productfruits.identity import keys
 from productfruits.identity.directory import Placement, Sighting
 from productfruits.models import Connection, ConnectionSecret, Event, SeenMessage
@@ -208,19 +208,18 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
                 "context": message.context,
             }
         )
-    if rows:
-        session.execute(insert(table(Event)), rows)
+    bulk_insert(session, Event, rows)
 
 
 def _insert_seen(session: Session, workspace_id: int, seen: dict[bytes, bool], now: dt.datetime) -> None:
-    if seen:
-        session.execute(
-            insert(table(SeenMessage)),
-            [
-                {"workspace_id": workspace_id, "digest": digest, "seen_at": None if for_ever else now}
-                for digest, for_ever in seen.items()
-            ],
-        )
+    bulk_insert(
+        session,
+        SeenMessage,
+        [
+            {"workspace_id": workspace_id, "digest": digest, "seen_at": None if for_ever else now}
+            for digest, for_ever in seen.items()
+        ],
+    )
 
 
 def _log(

@@ -8,10 +8,10 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from productfruits.database import table, upsert
+from productfruits.database import bulk_insert, table, upsert
 from productfruits.identity.directory import Changes, Directory, EraseUser, Link, Person, Sighting, Visitor
 from productfruits.models import GroupMember, User, UserAlias, Workspace
 from productfruits.models import Visitor as VisitorRow
@@ -168,14 +168,14 @@ def _release_keys(session: Session, changes: Changes) -> None:
 
 def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
     users = table(User)
-    if changes.new_people:
-        session.execute(
-            insert(users),
-            [
-                {"id": p.id, "workspace_id": workspace_id, "created_at": now, **_seen(p), **_keys(p), **_traits(p)}
-                for p in changes.new_people
-            ],
-        )
+    bulk_insert(
+        session,
+        User,
+        [
+            {"id": p.id, "workspace_id": workspace_id, "created_at": now, **_seen(p), **_keys(p), **_traits(p)}
+            for p in changes.new_people
+        ],
+    )
     # Most messages move only the time of the last sighting: traits are written again only where they changed.
     portions: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for person in changes.changed_people:
