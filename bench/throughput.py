@@ -33,7 +33,7 @@ class Size:
 
 
 SIZES = {
-    "small": Size(known_users=10_000, passes=3, pass_s=2.0, hot_messages=2_000, kill_after=1_500),
+    "small": Size(known_users=5_000, passes=3, pass_s=2.0, hot_messages=2_000, kill_after=1_500),
     "full": Size(known_users=10_000, passes=5, pass_s=5.0, hot_messages=20_000, kill_after=10_000),
 }
 
