@@ -15,7 +15,7 @@ from productfruits.segment import reader, schemas, timestamps
 from productfruits.segment.reader import Body, Element
 from productfruits.segment.signature import Signed
 
-MESSAGE_TYPES = tuple(schemas.BY_TYPE)
+MESSAGE_TYPES = schemas.TYPES
 
 _WITH_TRAITS = ("identify", "group")
 _WITH_PROPERTIES = ("track", "page", "screen")
@@ -30,9 +30,7 @@ _MALFORMED = ("no_type", "duplicate_key")
 
 WORDS = {
     "not_an_object": "This element of the array is no JSON object, so it is no event.",
-    "no_type": "The event has no `type` that is text, so it is not clear what it says. Send one of "
-    + ", ".join(MESSAGE_TYPES)
-    + ".",
+    "no_type": schemas.WORDS["no_type"],
     "delete_not_first": "A delete is taken only from the first event of an array, because Segment's signature does not "
     "cover the others. Switch batching off for deletes, or send them alone.",
     "delete_not_allowed": "A delete is not taken from this sender.",
@@ -206,4 +204,4 @@ def _by_schema(kind: str, sent: dict[str, Any], is_signed: bool) -> Message:
     except ValidationError as err:
         code, detail = schemas.refusal(err)
         raise _Refused(code, detail) from err
-    return Message(**{"traits": {}, "properties": {}, **_NOTHING, **loaded, "type": kind, "signed": is_signed})
+    return Message(**{"traits": {}, "properties": {}, **_NOTHING, **loaded, "signed": is_signed})

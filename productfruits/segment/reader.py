@@ -26,6 +26,7 @@ INTEGER_DIGITS = 4_300
 _BYTES_OF_MANY_KEYS = KEY_LIMIT * 5
 # Past this many commas the array is split by the reader that can stop early: a slice costs a hundred bytes of memory.
 _COMMAS_TO_SPLIT_AT_ONCE = 500_000
+_BRACKET, _BACKSLASH = b"[\\"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], _REPLACEMENT)
 # Who erases or merges must have said one thing: with a key given twice two readers could see two different people.
@@ -153,10 +154,12 @@ def _fast_value(raw: bytes) -> Any:
         value = _decode(raw)
     except (ValueError, RecursionError):
         return _tolerant_value(raw)
+    # Cheap signs that something is to be measured or replaced; an integer is the fastest thing to look for in bytes.
+    opened = raw.count(b"{") + (raw.count(b"[") if _BRACKET in raw else 0)
     if (
-        raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT
+        opened > DEPTH_LIMIT
         or (len(raw) > _BYTES_OF_MANY_KEYS and raw.count(b":") > KEY_LIMIT)
-        or (b"\\" in raw and b"\\u0000" in raw)
+        or (_BACKSLASH in raw and b"\\u0000" in raw)
     ):
         return _Walk().storable(value, 1)
     return value

@@ -16,7 +16,11 @@ from productfruits.segment import timestamps
 ID_BYTES = 512
 NAME_BYTES = 512
 
+TYPES = ("identify", "track", "page", "screen", "group", "alias", "delete")
+
 WORDS = {
+    "no_type": "The event has no `type` that is text, so it is not clear what it says. "
+    f"Send one of {', '.join(TYPES)}.",
     "id_too_long": f"An id may have at most {ID_BYTES} bytes.",
     "name_too_long": f"A name may have at most {NAME_BYTES} bytes.",
     "name_not_text": "The name of an event must be text or a number.",
@@ -34,6 +38,17 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, int) and abs(value) >= _TOO_LONG_TO_COUNT:
         return "9" * (ID_BYTES + 1)
     return str(value)
+
+
+class Kind(fields.Raw):
+    """The type of a message, in lower case."""
+
+    default_error_messages = dict.fromkeys(["required", "null", "no_type"], WORDS["no_type"])
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise self.make_error("no_type")
+        return value.lower()
 
 
 class Identifier(fields.Raw):
@@ -104,6 +119,7 @@ class MessageSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
+    type = Kind(required=True, metadata={"description": "Which message this is, in any casing."})
     message_id = MessageId(
         data_key="messageId",
         allow_none=True,
