@@ -280,7 +280,7 @@ class TestDelete:
             ],
         )
 
-    def delete(self, sessions: sessionmaker[Session], workspace_id: int, user_id: str, **facts: Any) -> Receipt:
+    def delete(self, sessions: sessionmaker[Session], workspace_id: int, user_id: Any, **facts: Any) -> Receipt:
         facts = {"message_id": "delete-1", "at": NOW, **facts}
         [receipt] = receive(sessions, [arrival(workspace_id, message("delete", user_id, **facts))])
         return receipt
@@ -340,7 +340,8 @@ class TestDelete:
         assert receive(sessions, [arrival(workspace_id, fresh, received_at=NOW + HOUR)]) == [Receipt(ignored=1)]
 
     def test_it_deletes_nobody_without_a_usable_id(self, sessions: sessionmaker[Session], workspace_id: int) -> None:
-        for number, unusable in enumerate((None, "", "  ", True, [], {}, "null", "bob@x.example", "*")):
+        unusables: tuple[Any, ...] = (None, "", "  ", True, [], {}, "null", "bob@x.example", "*")
+        for number, unusable in enumerate(unusables):
             self.delete(sessions, workspace_id, unusable, message_id=f"d{number}")
         with sessions() as session:
             assert count(session, User, workspace_id) == 2
