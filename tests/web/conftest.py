@@ -1,0 +1,41 @@
+"""Fixtures of the web tests: an app on each database, reached as WSGI and through the ASGI front."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+import productfruits
+from productfruits.config import Settings
+from productfruits.workers.runtime import Runtime
+from tests.web.requesting import AsgiHttp, Connected, Http, WsgiHttp, connect
+
+
+@pytest.fixture
+def app_on_both(settings: Callable[..., Settings], database_url: str) -> Iterator[Flask]:
+    """The wired application; every test that asks for it runs on both databases."""
+    app = productfruits.create_app(settings(database_url=database_url))
+    yield app
+    app.extensions["productfruits"].close()
+
+
+@pytest.fixture
+def runtime(app_on_both: Flask) -> Runtime:
+    runtime: Runtime = app_on_both.extensions["productfruits"]
+    return runtime
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def http(request: pytest.FixtureRequest, app_on_both: Flask) -> Iterator[Http]:
+    """A way to reach `app_on_both`; every test that asks for it runs both ways."""
+    if request.param == "wsgi":
+        yield WsgiHttp(app_on_both)
+    else:
+        asgi = AsgiHttp(app_on_both)
+        yield asgi
+        asgi.close()
+
+
+@pytest.fixture
+def connected(runtime: Runtime) -> Connected:
+    return connect(runtime)
