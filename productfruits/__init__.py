@@ -20,7 +20,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
 
     from productfruits import config, logs
-    from productfruits.web import assets, observation, operations
+    from productfruits.web import admin, assets, observation, operations
     from productfruits.web.ingest import views
     from productfruits.web.ingest.webhook import Door
     from productfruits.web.proxies import TrustedProxies
@@ -38,6 +38,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     observation.register(app, runtime.metrics)
     assets.register(app)
+    admin.register(app, https=settings.is_https)
     app.register_blueprint(operations.routes)
     app.register_blueprint(views.routes)
     return app

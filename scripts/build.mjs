@@ -5,12 +5,14 @@
 //   theme.js         static/admin/theme.ts alone, since it must run before the first paint
 //   htmx.js          htmx as published
 //   inter.woff2      the typeface of the pages, Latin; other scripts fall back to the system's
+//   favicon.svg      our mark
 //   icons.json       name -> inside of the <svg>, of the Lucide icons that static/admin/icons.txt names
 //   THIRD-PARTY.txt  names, versions and licences of the packages whose code is in these files, from package-lock.json
 //
 // The same sources give the same bytes on every machine: static/dist is committed, and the tests build it again and compare.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,10 +27,11 @@ mkdirSync(target, { recursive: true });
 const built = mkdtempSync(`${target}.new-`);
 
 try {
+  copyFileSync(join(root, "node_modules", "@fontsource-variable", "inter", "files", "inter-latin-wght-normal.woff2"), join(built, "inter.woff2"));
   buildCss(join(built, "admin.css"));
   await buildScripts();
   copyFileSync(join(root, "node_modules", "htmx.org", "dist", "htmx.min.js"), join(built, "htmx.js"));
-  copyFileSync(join(root, "node_modules", "@fontsource-variable", "inter", "files", "inter-latin-wght-normal.woff2"), join(built, "inter.woff2"));
+  copyFileSync(join(source, "favicon.svg"), join(built, "favicon.svg"));
   writeFileSync(join(built, "icons.json"), icons());
   writeFileSync(join(built, "THIRD-PARTY.txt"), thirdParty());
 
@@ -49,6 +52,9 @@ function buildCss(file) {
   } catch (error) {
     throw new Error(`Tailwind could not build static/admin/admin.css:\n${error.stderr}`);
   }
+  // Named by its content, as the server names every file, so that browsers need not ask for it with each page.
+  const font = createHash("sha256").update(readFileSync(join(dirname(file), "inter.woff2"))).digest("hex").slice(0, 12);
+  writeFileSync(file, readFileSync(file, "utf8").replace("inter.woff2", `inter.woff2?v=${font}`));
 }
 
 async function buildScripts() {

@@ -175,6 +175,12 @@ def set_accepts_batches(session: Session, connection: Connection, accepts: bool)
     session.flush()
 
 
+def set_sends_events(session: Session, connection: Connection, sends: bool) -> None:
+    """Switch the other direction: adoption events of the customer's pages to Segment."""
+    connection.sends_events = sends
+    session.flush()
+
+
 def of_workspace(session: Session, workspace_id: int) -> Connection | None:
     """The workspace's connection, or None before the first activation."""
     return session.scalar(select(Connection).where(Connection.workspace_id == workspace_id))

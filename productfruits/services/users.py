@@ -1,7 +1,7 @@
 """Users: finding, listing and showing them. What changes who is who is in `same_person` and `erasure`."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, or_, select
@@ -102,6 +102,12 @@ def get(session: Session, workspace_id: int, user_id: str) -> User:
     if user is None:
         raise NoSuchUser()
     return user
+
+
+def by_ids(session: Session, workspace_id: int, user_ids: Iterable[str]) -> Mapping[str, User]:
+    """Those of the users that are there, by our id."""
+    query = select(User).where(User.workspace_id == workspace_id, User.id.in_(set(user_ids)))
+    return {user.id: user for user in session.scalars(query)}
 
 
 def resolve(session: Session, workspace_id: int, text: str) -> User:

@@ -60,6 +60,12 @@ def rename(session: Session, workspace: Workspace, name: str) -> None:
     workspace.name = name
 
 
+def set_suppression(session: Session, workspace: Workspace, on: bool) -> None:
+    """Keep erased users out for good, or let a later new message create them afresh."""
+    workspace.suppress_erased = on
+    session.flush()
+
+
 def _slug(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:32].strip("-") or "workspace"

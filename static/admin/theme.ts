@@ -30,6 +30,8 @@ function choose(theme: Theme): void {
 }
 
 apply(stored());
+// Shows what needs JavaScript, without it jumping in later.
+document.documentElement.classList.add("js");
 
 // A control is any <input type="radio" name="theme" value="light|dark|system">.
 document.addEventListener("DOMContentLoaded", () => {

@@ -1,0 +1,93 @@
+"""Shapes of the forms. What a value means is decided by the service; a form that our pages cannot send is refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import abort, request
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from productfruits.models import ROLES
+
+#: Sent by every form of ours, and no part of what it says.
+ENVELOPE = ("csrf_token", "username")
+
+
+class Form(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+def text(limit: int = 1_000, *, required: bool = True) -> fields.String:
+    return fields.String(required=required, validate=validate.Length(max=limit))
+
+
+class Setup(Form):
+    token = text()
+    email = text()
+    password = text(10_000)
+    workspace = text(required=False)
+
+
+class Login(Form):
+    email = text()
+    password = text(10_000)
+    next = text(required=False)
+
+
+class NewPassword(Form):
+    token = text()
+    password = text(10_000)
+
+
+class ChangePassword(Form):
+    current = text(10_000)
+    password = text(10_000)
+
+
+class Name(Form):
+    name = text()
+
+
+class Switch(Form):
+    on = fields.Boolean(required=True, truthy={"1"}, falsy={"0"})
+
+
+class Rotate(Form):
+    overlap_hours = fields.Integer(required=True, validate=validate.OneOf((0, 1, 24, 168)))
+
+
+class Secret(Form):
+    secret = fields.Integer(required=True)
+
+
+class Alias(Form):
+    kind = fields.String(required=True, validate=validate.OneOf(("user_id", "anonymous_id")))
+    value = text()
+
+
+class Erase(Form):
+    confirm = fields.String(required=True, validate=validate.Equal("erase"))
+
+
+class Keep(Form):
+    keep = text()
+
+
+class Invite(Form):
+    email = text()
+    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+
+
+class Role(Form):
+    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+
+
+def read(shape: type[Form]) -> Mapping[str, Any]:
+    """The form of this request, or a 400 for one that does not fit: only a program or a tampered page sends that."""
+    said = {name: value for name, value in request.form.items() if name not in ENVELOPE}
+    try:
+        # marshmallow's load is untyped; the shape names the keys.
+        loaded: Mapping[str, Any] = shape().load(said)
+    except ValidationError:
+        abort(400)
+    return loaded
