@@ -12,6 +12,8 @@ from typing import Any, cast
 import msgspec
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Executable, Integer, MetaData, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
@@ -178,6 +180,17 @@ def encode_json(value: Any) -> str:
 def migrate(url: str) -> None:
     """Bring the schema at `url` to the newest version. Safe to repeat, and safe to run from several processes."""
     command.upgrade(alembic_config(url), "head")
+
+
+def schema_version(engine: Engine) -> str | None:
+    """The revision the store is at, None for an empty one. Changes nothing."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_schema_version() -> str | None:
+    """The revision that this release needs."""
+    return ScriptDirectory.from_config(alembic_config("sqlite://")).get_current_head()
 
 
 def alembic_config(url: str) -> Config:

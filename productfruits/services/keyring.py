@@ -36,13 +36,14 @@ class Keyring:
     made: tuple[Path, ...]
 
 
-def unlock(settings: Settings, session: Session) -> Keyring:
+def unlock(settings: Settings, session: Session, *, make: bool = True) -> Keyring:
     """The keys of this server, made now if this is a SQLite store without encrypted rows and there are none.
 
-    Raises `KeyMissing` with the id of the key that is needed. Safe to call from several processes at once.
+    With `make` False nothing is ever made. Raises `KeyMissing` with the id of the key that is needed. Safe to call from
+    several processes at once.
     """
     needed = _key_ids_in_store(session)
-    may_make = settings.is_sqlite and not needed
+    may_make = make and settings.is_sqlite and not needed
     files: list[Path] = []
     made: list[Path] = []
 
