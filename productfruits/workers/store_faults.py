@@ -21,6 +21,7 @@ _AGAIN = frozenset({"40001", "40P01", "23505"})
 #: Lock not available, read only, query cancelled; then by class: connection, resources, operator, system, object state.
 _AWAY = frozenset({"55P03", "25006"})
 _AWAY_CLASSES = ("08", "53", "57", "58")
+_UNREACHABLE = frozenset({"OperationalError", "InterfaceError"})
 #: https://www.sqlite.org/rescode.html, primary codes.
 _AWAY_SQLITE = frozenset(
     {
@@ -44,17 +45,18 @@ def classify(error: BaseException) -> Fault:
     """Which of the three it is, by the code the database gives and never by its words."""
     if isinstance(error, PoolTimeoutError):
         return Fault.AWAY
-    if not isinstance(error, DBAPIError):
-        return Fault.UNEXPECTED
-    if error.connection_invalidated:
-        return Fault.AWAY
-    if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", 0)
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return Fault.AWAY
+        error = error.orig or error
+    # Bulk inserts go to the driver directly, so its errors come bare as well.
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0)
         return Fault.AWAY if code & 0xFF in _AWAY_SQLITE else Fault.UNEXPECTED
-    state = getattr(error.orig, "sqlstate", None)
+    state = getattr(error, "sqlstate", None)
     if state is None:
-        # psycopg has no SQLSTATE for a server that is not there at all.
-        return Fault.AWAY if type(error.orig).__name__ in ("OperationalError", "InterfaceError") else Fault.UNEXPECTED
+        # psycopg (which only Postgres needs) has no SQLSTATE for a server that is not there at all.
+        return Fault.AWAY if _UNREACHABLE & {kind.__qualname__ for kind in type(error).__mro__} else Fault.UNEXPECTED
     if state in _AGAIN:
         return Fault.AGAIN
     if state in _AWAY or state.startswith(_AWAY_CLASSES):

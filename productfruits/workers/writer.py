@@ -290,5 +290,5 @@ def _where(err: BaseException) -> str:
 
 def _code(err: BaseException) -> str | None:
     """The database's own code for the error, if it has one."""
-    orig = getattr(err, "orig", None)
+    orig = getattr(err, "orig", None) or err
     return getattr(orig, "sqlstate", None) or getattr(orig, "sqlite_errorname", None)

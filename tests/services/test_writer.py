@@ -1,0 +1,346 @@
+"""The writer: one commit for everybody who waits, and nobody is told "stored" who is not."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from productfruits.database import begin_immediate
+from productfruits.models import DeadLetter, Event
+from productfruits.segment import messages, reader
+from productfruits.segment.signature import Signed
+from productfruits.services import intake, workspaces
+from productfruits.services.intake import Arrival, Receipt
+from productfruits.workers.metrics import Metrics
+from productfruits.workers.waiting import Outcome
+from productfruits.workers.writer import Poisonous, Receive, StoreBusy, StoreUnavailable, Writer
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+PATIENCE_S = 60.0
+
+MakeWriter = Callable[..., Writer]
+
+
+@pytest.fixture
+def workspace_id(sessions: sessionmaker[Session]) -> int:
+    with sessions.begin() as session:
+        return workspaces.create(session, "Acme", NOW).id
+
+
+@pytest.fixture
+def make_writer(sessions: sessionmaker[Session]) -> Iterator[MakeWriter]:
+    made: list[Writer] = []
+
+    def make(**options: Any) -> Writer:
+        options = {"queue_messages": 1_000, **options}
+        with sessions() as session:
+            is_sqlite = session.get_bind().dialect.name == "sqlite"
+        writer = Writer(sessions, Metrics(), is_sqlite=is_sqlite, **options)
+        made.append(writer)
+        return writer
+
+    yield make
+    for writer in made:
+        writer.stop(PATIENCE_S)
+
+
+class Outcomes:
+    """What the writer told each of those who wait, by name."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, Outcome] = {}
+        self._change = threading.Condition()
+
+    def listener(self, name: str) -> Callable[[Outcome], None]:
+        def done(outcome: Outcome) -> None:
+            with self._change:
+                assert name not in self._told, "told twice"
+                self._told[name] = outcome
+                self._change.notify_all()
+
+        return done
+
+    def wait_for(self, *names: str) -> list[Outcome]:
+        with self._change:
+            assert self._change.wait_for(lambda: all(name in self._told for name in names), PATIENCE_S)
+            return [self._told[name] for name in names]
+
+
+class Gate:
+    """The real intake behind a gate, to see what happens to those who wait meanwhile."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+        self.groups: list[int] = []
+
+    def __call__(self, session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+        self.groups.append(len(arrivals))
+        self.entered.set()
+        assert self.opened.wait(PATIENCE_S)
+        return intake.receive(session, arrivals, now)
+
+
+def arrival(workspace_id: int, message_id: str, event: str = "Clicked", count: int = 1) -> Arrival:
+    said = [{"type": "track", "messageId": f"{message_id}-{n}", "userId": "u", "event": event} for n in range(count)]
+    body = reader.read(str(said).replace("'", '"').encode())
+    parsed = messages.parse(body, signed=Signed(0, "body"))
+    return Arrival(workspace_id, None, None, "webhook", "server", NOW, parsed=parsed)
+
+
+def stored(sessions: sessionmaker[Session]) -> set[str]:
+    with sessions() as session:
+        return set(session.scalars(select(Event.message_id)))
+
+
+def test_a_receipt_means_that_it_is_stored(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    writer = make_writer()
+    assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
+    assert stored(sessions) == {"a-0"}
+    assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(duplicates=1)
+
+
+def test_everybody_who_waits_shares_one_commit(make_writer: MakeWriter, workspace_id: int) -> None:
+    gate, outcomes = Gate(), Outcomes()
+    writer = make_writer(receive=gate)
+    writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
+    assert gate.entered.wait(PATIENCE_S)
+    for n in range(10):
+        writer.submit(arrival(workspace_id, f"m{n}"), outcomes.listener(f"m{n}"))
+    gate.opened.set()
+    assert outcomes.wait_for("first", *(f"m{n}" for n in range(10))) == [Receipt(accepted=1)] * 11
+    assert gate.groups == [1, 10]
+
+
+def test_it_refuses_at_once_when_too_much_waits(make_writer: MakeWriter, workspace_id: int) -> None:
+    gate, outcomes = Gate(), Outcomes()
+    writer = make_writer(receive=gate, queue_messages=4)
+    writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
+    assert gate.entered.wait(PATIENCE_S)
+    writer.submit(arrival(workspace_id, "large", count=3), outcomes.listener("large"))
+    with pytest.raises(StoreBusy):
+        writer.check_room(workspace_id)
+    with pytest.raises(StoreBusy):
+        writer.submit(arrival(workspace_id, "late"), outcomes.listener("late"))
+    gate.opened.set()
+    assert outcomes.wait_for("first", "large") == [Receipt(accepted=1), Receipt(accepted=3)]
+    writer.check_room(workspace_id)
+
+
+def poisoned_by(event: str, error: type[Exception] = ValueError) -> Receive:
+    """The real intake, with a bug that one event's name runs into."""
+
+    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+        receipts = intake.receive(session, arrivals, now)
+        if any(message.name == event for each in arrivals for message in each.parsed.messages):
+            raise error("a bug of ours")
+        return receipts
+
+    return receive
+
+
+def test_poison_fails_alone(make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int) -> None:
+    outcomes = Outcomes()
+    receive, gate = poisoned_by("Poison"), Gate()
+
+    def slow(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+        gate.entered.set()
+        assert gate.opened.wait(PATIENCE_S)
+        return receive(session, arrivals, now)
+
+    writer = make_writer(receive=slow)
+    writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
+    assert gate.entered.wait(PATIENCE_S)
+    for n in range(9):
+        event = "Poison" if n == 4 else "Clicked"
+        writer.submit(arrival(workspace_id, f"m{n}", event), outcomes.listener(f"m{n}"), body=b"raw")
+    gate.opened.set()
+    told = outcomes.wait_for(*(f"m{n}" for n in range(9)))
+    assert isinstance(told.pop(4), Poisonous)
+    assert told == [Receipt(accepted=1)] * 8
+    assert stored(sessions) == {"first-0", *(f"m{n}-0" for n in range(9) if n != 4)}
+
+
+def test_the_fifth_failure_sets_the_bytes_aside_and_is_acknowledged(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    writer = make_writer(receive=poisoned_by("Poison"))
+    poison = arrival(workspace_id, "p", "Poison")
+    for _ in range(4):
+        with pytest.raises(Poisonous):
+            writer.receive(poison, PATIENCE_S, body=b"the raw bytes")
+    for _ in range(2):
+        assert writer.receive(poison, PATIENCE_S, body=b"the raw bytes") == Receipt(rejected=1)
+    with sessions() as session:
+        letter = session.scalars(select(DeadLetter)).one()
+        assert (letter.body, letter.failures, letter.workspace_id) == (b"the raw bytes", 6, workspace_id)
+        assert letter.reason.startswith("ValueError at test_writer.py:")
+        assert session.scalar(select(func.count()).select_from(Event)) == 0
+
+
+def test_two_transactions_that_met_are_run_again(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    failures = [
+        psycopg.errors.SerializationFailure(),
+        psycopg.errors.DeadlockDetected(),
+        psycopg.errors.UniqueViolation(),
+    ]
+
+    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+        receipts = intake.receive(session, arrivals, now)
+        if failures:
+            raise OperationalError("INSERT", {}, failures.pop())
+        return receipts
+
+    writer = make_writer(receive=receive)
+    assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
+    assert stored(sessions) == {"a-0"}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        psycopg.errors.LockNotAvailable(),
+        psycopg.errors.DiskFull(),
+        psycopg.errors.AdminShutdown(),
+        psycopg.OperationalError("connection refused"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_store_that_is_away_fails_nobody_for_good(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int, failure: Exception
+) -> None:
+    failures = [failure]
+
+    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+        if failures:
+            raise OperationalError("INSERT", {}, failures.pop())
+        return intake.receive(session, arrivals, now)
+
+    writer = make_writer(receive=receive)
+    with pytest.raises(StoreUnavailable):
+        writer.receive(arrival(workspace_id, "a"), PATIENCE_S, body=b"raw")
+    assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
+    with sessions() as session:
+        assert session.scalar(select(func.count()).select_from(DeadLetter)) == 0
+
+
+def test_a_locked_store_means_come_again(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    writer = make_writer()
+    with sessions() as other:
+        if other.get_bind().dialect.name == "sqlite":
+            begin_immediate(other)
+        else:
+            other.execute(text("LOCK TABLE event IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StoreUnavailable):
+            writer.receive(arrival(workspace_id, "a"), PATIENCE_S)
+        other.rollback()
+    assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
+
+
+def test_stopping_finishes_what_was_accepted_and_takes_nothing_more(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    gate, outcomes = Gate(), Outcomes()
+    writer = make_writer(receive=gate)
+    for n in range(5):
+        writer.submit(arrival(workspace_id, f"m{n}"), outcomes.listener(f"m{n}"))
+    assert gate.entered.wait(PATIENCE_S)
+    stopping = threading.Thread(target=writer.stop, args=(PATIENCE_S,))
+    stopping.start()
+    while writer.is_well:
+        pass
+    with pytest.raises(StoreUnavailable):
+        writer.submit(arrival(workspace_id, "late"), outcomes.listener("late"))
+    gate.opened.set()
+    stopping.join()
+    assert outcomes.wait_for(*(f"m{n}" for n in range(5))) == [Receipt(accepted=1)] * 5
+    assert len(stored(sessions)) == 5
+
+
+def test_who_cannot_be_finished_in_time_is_told_to_come_again(make_writer: MakeWriter, workspace_id: int) -> None:
+    gate, outcomes = Gate(), Outcomes()
+    writer = make_writer(receive=gate)
+    writer.submit(arrival(workspace_id, "stuck"), outcomes.listener("stuck"))
+    assert gate.entered.wait(PATIENCE_S)
+    writer.submit(arrival(workspace_id, "left"), outcomes.listener("left"))
+    writer.stop(0.0)
+    assert isinstance(outcomes.wait_for("left")[0], StoreUnavailable)
+    gate.opened.set()
+
+
+class Killing(BaseException):
+    """Nothing that a loop's edge catches."""
+
+
+def test_a_dead_writer_is_restarted_once_and_then_gives_up(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    lethal = [True, False, True]
+
+    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+        if lethal.pop(0):
+            raise Killing
+        return intake.receive(session, arrivals, now)
+
+    gave_up = threading.Event()
+    writer = make_writer(receive=receive, on_death=gave_up.set)
+    with pytest.raises(StoreUnavailable):
+        writer.receive(arrival(workspace_id, "a"), PATIENCE_S)
+    assert writer.is_well
+    assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
+    assert not gave_up.is_set()
+    with pytest.raises(StoreUnavailable):
+        writer.receive(arrival(workspace_id, "b"), PATIENCE_S)
+    assert gave_up.wait(PATIENCE_S)
+    with pytest.raises(StoreUnavailable):
+        writer.check_room(workspace_id)
+    with pytest.raises(StoreUnavailable):
+        writer.submit(arrival(workspace_id, "c"), Outcomes().listener("c"))
+    assert stored(sessions) == {"a-0"}
+
+
+def test_a_listener_that_fails_costs_nobody_else_the_answer(make_writer: MakeWriter, workspace_id: int) -> None:
+    gate, outcomes = Gate(), Outcomes()
+    writer = make_writer(receive=gate)
+
+    def failing(_: Outcome) -> None:
+        raise RuntimeError("the loop is closed")
+
+    writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
+    assert gate.entered.wait(PATIENCE_S)
+    writer.submit(arrival(workspace_id, "a"), failing)
+    writer.submit(arrival(workspace_id, "b"), outcomes.listener("b"))
+    gate.opened.set()
+    assert outcomes.wait_for("first", "b") == [Receipt(accepted=1)] * 2
+
+
+def test_workspaces_do_not_mix_in_one_group(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    with sessions.begin() as session:
+        other_id = workspaces.create(session, "Other", NOW).id
+    gate, outcomes = Gate(), Outcomes()
+    writer = make_writer(receive=gate)
+    writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
+    assert gate.entered.wait(PATIENCE_S)
+    for n in range(4):
+        writer.submit(arrival((workspace_id, other_id)[n % 2], "same"), outcomes.listener(f"m{n}"))
+    gate.opened.set()
+    assert outcomes.wait_for("m0", "m1", "m2", "m3") == [
+        Receipt(accepted=1),
+        Receipt(accepted=1),
+        Receipt(duplicates=1),
+        Receipt(duplicates=1),
+    ]
