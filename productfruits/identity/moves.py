@@ -81,7 +81,6 @@ class Ledger:
     _users: dict[str, Origin] = field(default_factory=dict)
     # In order of time, since what was loose at one moment may have joined a user at the next.
     _unowned: list[Origin | EraseLoose] = field(default_factory=list)
-    _joined: set[str] = field(default_factory=set)
 
     def split(self, source: Person, target: Person, sent_user_id: str) -> None:
         """The events that `source` has under this id are `target`'s from now on."""
@@ -116,10 +115,6 @@ class Ledger:
 
     def join(self, anonymous_id: str, person: Person) -> None:
         """What is kept under this anonymous id is this person's from now on."""
-        if anonymous_id in self._joined:
-            # The stored rows went the first time. What came since is still in memory.
-            return
-        self._joined.add(anonymous_id)
         origin = Origin(anonymous_id=anonymous_id)
         origin.rest = Share(origin, None, person)
         self._give([origin.rest], person)

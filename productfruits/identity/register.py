@@ -177,9 +177,8 @@ class Register:
         self.link("anonymous_id", anonymous_id, person, how, sighting.message_id)
         self.ledger.join(anonymous_id, person)
         for placement in self.waiting.pop(anonymous_id, ()):
-            if not placement.dropped:
-                placement.user = person
-                person.placements.append(placement)
+            placement.user = person
+            person.placements.append(placement)
         visitor = self.visitors.get(anonymous_id)
         if visitor is None or visitor.gone:
             return

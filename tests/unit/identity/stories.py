@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -56,10 +56,26 @@ CHOICES: dict[str, Sequence[Any]] = {
 }
 
 
-def decode(number: int) -> Sighting:
+#: The same for stories in which people part, unite and go, again and again.
+COLLIDING: dict[str, Sequence[Any]] = {
+    "kind": ("track", "identify", "identify", "alias", "alias", "delete"),
+    "user_id": ("a", "b", "c", "d"),
+    "anonymous_id": (None, None, None, "x"),
+    "email": (None, "e@x", "f@x"),
+    "previous_id": ("a", "b", "c", "x"),
+    "group_id": (None,),
+    "trust": ("server",),
+    "clears": (False, True),
+    "at": (3, 4, 5, 6),
+    "p": ("absent", 1, None),
+    "q": ("absent",),
+}
+
+
+def decode(number: int, choices: Mapping[str, Sequence[Any]]) -> Sighting:
     """Return the message that a number stands for: one number is drawn much faster than a dozen choices."""
     chosen: dict[str, Any] = {}
-    for name, values in CHOICES.items():
+    for name, values in choices.items():
         number, index = divmod(number, len(values))
         chosen[name] = values[index]
     kind, email = chosen["kind"], chosen["email"]
@@ -74,12 +90,14 @@ def decode(number: int) -> Sighting:
     return sighting(**chosen)
 
 
-def sightings() -> st.SearchStrategy[Sighting]:
-    return st.integers(0, math.prod(map(len, CHOICES.values())) - 1).map(decode)
+def sightings(choices: Mapping[str, Sequence[Any]] = CHOICES) -> st.SearchStrategy[Sighting]:
+    return st.integers(0, math.prod(map(len, choices.values())) - 1).map(lambda number: decode(number, choices))
 
 
 def stories(max_size: int = 16) -> st.SearchStrategy[list[Sighting]]:
-    return st.lists(sightings(), max_size=max_size).map(numbered)
+    return st.one_of(st.lists(sightings(), max_size=max_size), st.lists(sightings(COLLIDING), max_size=max_size)).map(
+        numbered
+    )
 
 
 def numbered(story: Sequence[Sighting]) -> list[Sighting]:
@@ -87,14 +105,19 @@ def numbered(story: Sequence[Sighting]) -> list[Sighting]:
     return [dataclasses.replace(m, message_id=f"m{number}") for number, m in enumerate(story)]
 
 
-def grouped(story: Sequence[Sighting], cuts: Sequence[bool]) -> list[list[Sighting]]:
-    """Cut a story into groups: a new one begins with each message for which it says so."""
+def grouped(story: Sequence[Sighting], cuts: Collection[int]) -> list[list[Sighting]]:
+    """Cut a story into groups: a new one begins with each message whose number is given."""
     groups: list[list[Sighting]] = [[]]
-    for message, cut in zip(story, cuts, strict=True):
-        if cut:
+    for number, message in enumerate(story):
+        if number in cuts:
             groups.append([])
         groups[-1].append(message)
     return groups
+
+
+def cuts() -> st.SearchStrategy[set[int]]:
+    """Few cuts, since most can go wrong where much is stored already and much comes at once."""
+    return st.sets(st.integers(1, 20), max_size=3)
 
 
 def of_world(world: World) -> dict[str, Any]:

@@ -14,21 +14,20 @@ from hypothesis import strategies as st
 from productfruits.identity.people import Sighting
 from tests.unit.identity.oracle import World
 from tests.unit.identity.store import Store
-from tests.unit.identity.stories import grouped, numbered, of_store, of_world, sighting, sightings, stories
+from tests.unit.identity.stories import cuts, grouped, numbered, of_store, of_world, sighting, sightings, stories
 
 many = settings(max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "200")), deadline=None)
 
 
 @many
-@given(stories(), st.data(), st.booleans())
+@given(stories(24), cuts(), st.booleans())
 def test_the_result_does_not_depend_on_how_messages_are_grouped(
-    story: list[Sighting], data: st.DataObject, suppress: bool
+    story: list[Sighting], at: set[int], suppress: bool
 ) -> None:
-    cuts = data.draw(st.lists(st.booleans(), min_size=len(story), max_size=len(story)))
     world, store = World(suppress), Store(suppress)
 
     told = [world.receive(message) for message in story]
-    verdicts = [verdict for group in grouped(story, cuts) for verdict in store.receive(group)]
+    verdicts = [verdict for group in grouped(story, at) for verdict in store.receive(group)]
 
     assert verdicts == told
     assert of_store(store) == of_world(world)
@@ -61,11 +60,11 @@ def test_identifies_with_one_id_and_email_give_the_same_in_any_order(
 
 
 @many
-@given(stories(), st.data())
-def test_there_are_never_two_users_with_one_key(story: list[Sighting], data: st.DataObject) -> None:
+@given(stories(), cuts())
+def test_there_are_never_two_users_with_one_key(story: list[Sighting], at: set[int]) -> None:
     """The store itself refuses a username, e-mail or id that is taken, at every single step of writing."""
     store = Store()
-    for group in grouped(story, data.draw(st.lists(st.booleans(), min_size=len(story), max_size=len(story)))):
+    for group in grouped(story, at):
         store.receive(group)
 
         usernames = [row["username"] for row in store.users.values() if row["username"] is not None]

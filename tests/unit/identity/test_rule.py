@@ -288,6 +288,18 @@ RULES: list[tuple[str, Story, dict[str, Any]]] = [
         {"users": {"ann": {"traits": {"plan": "pro"}}}},
     ),
     (
+        "6: for the e-mail likewise: the newest wins, be it that there is none, on equal times the target's",
+        [
+            identify("old", email="ann@x", at=10),
+            identify("ann", clears=True, at=10),
+            alias("old", "ann"),
+            identify("older", email="bob@x", at=10),
+            identify("bob", clears=True, at=9),
+            alias("older", "bob"),
+        ],
+        {"users": {"ann": {"email": None}, "bob": {"email": "bob@x"}}},
+    ),
+    (
         "6: the ids, anonymous ids, groups and the e-mail of the previous user come along",
         [
             identify("old", email="ann@x", anonymous_id="x"),
@@ -655,7 +667,7 @@ def test_a_track_of_a_known_user_changes_nothing_but_the_time() -> None:
 
 
 def receive(store: Store, story: Story, together: bool) -> list[str]:
-    groups = grouped(numbered(story), [not together] * len(story))
+    groups = grouped(numbered(story), () if together else range(len(story)))
     return [verdict for part in groups for verdict in store.receive(part)]
 
 
