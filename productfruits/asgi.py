@@ -19,7 +19,7 @@ from productfruits.web import observation
 from productfruits.web.bridge import WsgiBridge
 from productfruits.web.ingest import answers, webhook
 from productfruits.web.ingest.answers import Answer
-from productfruits.web.ingest.bodies import DEADLINE_S, IncomingBody
+from productfruits.web.ingest.bodies import IncomingBody
 from productfruits.web.ingest.webhook import Door, Incoming
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.waiting import Outcome
@@ -34,10 +34,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 ROUTE = "/webhooks/segment/<token>"
 #: Threads that look up webhook URLs. Few: made-up URLs must not take those of the pages.
 LOOKUP_THREADS = 2
-
-
-class SenderGone(Exception):
-    """The connection ended before the request did."""
 
 
 class Front:
@@ -64,8 +60,6 @@ class Front:
                     await self._webhook(scope, receive, send)
                 else:
                     await self._bridge(scope, receive, send)
-            except SenderGone:
-                pass
             finally:
                 self._running -= 1
 
@@ -104,7 +98,7 @@ class Front:
                 answer = connection
             else:
                 body = IncomingBody(self._door.budget, webhook.content_length(incoming))
-                whole = await _read(body, receive)
+                whole = await _read(body, receive, self._door.body_within_s)
                 if isinstance(whole, Answer):
                     answer = webhook.refuse(self._door, connection, whole)
                 else:
@@ -174,16 +168,16 @@ class _Outcomes:
                 future.set_result(outcome)
 
 
-async def _read(body: IncomingBody, receive: Receive) -> bytes | Answer:
+async def _read(body: IncomingBody, receive: Receive, within_s: float) -> bytes | Answer:
     refusal = body.refuse_early()
     if refusal is not None:
         return refusal
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(within_s):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise SenderGone
+                    return answers.INCOMPLETE
                 refusal = body.add(message.get("body", b""))
                 if refusal is not None:
                     return refusal

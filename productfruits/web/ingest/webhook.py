@@ -51,6 +51,7 @@ class Door:
         self.connections = LiveConnections(runtime.sessions, runtime.vault)
         self.budget = Budget()
         self.refusals = Refusals(runtime.writer)
+        self.body_within_s = DEADLINE_S
         runtime.metrics.body_bytes.set_function(lambda: self.budget.used_bytes)
 
 
@@ -64,7 +65,7 @@ def ingest(door: Door, incoming: Incoming, read: Callable[[int], bytes]) -> Answ
         return connection
     body = IncomingBody(door.budget, content_length(incoming))
     try:
-        whole = _read(body, read)
+        whole = _read(body, read, door.body_within_s)
         if isinstance(whole, Answer):
             return refuse(door, connection, whole)
         arrival = examine(door, connection, incoming, whole)
@@ -152,9 +153,9 @@ def reply(outcome: Outcome | Exception) -> Answer:
     return answers.BUSY if isinstance(outcome, StoreBusy) else answers.UNAVAILABLE
 
 
-def _read(body: IncomingBody, read: Callable[[int], bytes]) -> bytes | Answer:
+def _read(body: IncomingBody, read: Callable[[int], bytes], within_s: float) -> bytes | Answer:
     refusal = body.refuse_early()
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + within_s
     while refusal is None:
         try:
             chunk = read(CHUNK_BYTES)
