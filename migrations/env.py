@@ -1,6 +1,6 @@
 """Alembic's entry: runs the migrations at the URL that productfruits.database hands over."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import text
@@ -12,7 +12,7 @@ from productfruits.database import Base, Json, RowId, UtcDateTime, make_engine
 MIGRATION_LOCK = 7_266_001
 
 
-def render_item(kind: str, item: Any, autogen: Any) -> str | bool:
+def render_item(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     """Plain SQLAlchemy types in the files: a migration must not change when the package does."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
