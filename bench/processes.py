@@ -45,6 +45,16 @@ class Server:
             raise ServerDied("the server is not running")
         return self._process.pid
 
+    def cpu_s(self) -> float:
+        """Processor time its living processes have taken so far: unlike the clock, hardly moved by busy neighbours."""
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self.pid:
+                    ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def start(self) -> None:
         """Start the server and return when it answers."""
         with self._log.open("ab") as log:

@@ -49,7 +49,8 @@ def main() -> int:
             print(complaint.decode(errors="replace"), file=sys.stderr)
             return 1
         print(f"{subject.name} on {options.database}, {options.load}, {SINGLES_CONNECTIONS} connections for singles")
-        print(f"messages/s without and with the sampler: {figure.rates[0]:,.0f}, {figure.rates[1]:,.0f}\n")
+        print(f"messages/s without and with the sampler: {figure.rates[0]:,.0f}, {figure.rates[1]:,.0f}")
+        print(f"processor time without the sampler: {figure.cpu_us[0]:,.0f} us a message\n")
         _print(samples.read_text())
     return 0
 

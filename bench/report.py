@@ -83,8 +83,8 @@ class Report:
     def _throughput(self) -> list[str]:
         lines = [
             "| database | load | subject | messages/s (range) | of naive | of hello | p50 ms | p99 ms "
-            "| not 200 | sender, cores |",
-            "|---|---|---|---|---|---|---|---|---|---|",
+            "| CPU us a message | not 200 | sender, cores |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         for figure in self.figures:
             lines.append(
@@ -92,7 +92,8 @@ class Report:
                 f"| {figure.rate:,.0f} ({min(figure.rates):,.0f}-{max(figure.rates):,.0f}) "
                 f"| {self._ratio(figure, 'naive')} | {self._ratio(figure, 'hello')} "
                 f"| {statistics.median(figure.p50_ms):,.1f} | {statistics.median(figure.p99_ms):,.1f} "
-                f"| {figure.refused} | {statistics.median(figure.sender_cores):.2f} |"
+                f"| {statistics.median(figure.cpu_us):,.0f} | {figure.refused} "
+                f"| {statistics.median(figure.sender_cores):.2f} |"
             )
         return lines
 

@@ -49,6 +49,7 @@ class Figure:
     p50_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
     sender_cores: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
     refused: int = 0
     unstored: int = 0
 
@@ -57,11 +58,13 @@ class Figure:
         """The median of the passes."""
         return statistics.median(self.rates)
 
-    def add(self, load: Load) -> None:
+    def add(self, load: Load, cpu_s: float) -> None:
+        """Take the results of one pass, for which the subject's processes needed so much processor time."""
         self.rates.append(load.messages_per_s)
         self.p50_ms.append(load.percentile_ms(0.50))
         self.p99_ms.append(load.percentile_ms(0.99))
         self.sender_cores.append(load.sender_cpu_s / load.elapsed_s)
+        self.cpu_us.append(cpu_s / max(1, len(load.acknowledged)) * 1_000_000)
         self.refused += sum(load.refused.values())
 
 
@@ -92,11 +95,16 @@ class Lane:
         """One measured pass; afterwards the store must hold what was acknowledged."""
         a_request = 1 if load == "singles" else BATCH_SIZE
         count = int(self._rate * seconds * SUPPLY / a_request) + self._connections(load)
-        result = self._send(self._requests(load, count), self._connections(load), seconds)
+        requests = self._requests(load, count)
+        cpu_before_s = self._cpu_s()
+        result = self._send(requests, self._connections(load), seconds)
         self._rate = result.messages_per_s
-        figure.add(result)
+        figure.add(result, self._cpu_s() - cpu_before_s)
         if self.subject.tables is not None:
             figure.unstored = self._acknowledged - count_events(self.subject.store, self.subject.tables)
+
+    def _cpu_s(self) -> float:
+        return sum(server.cpu_s() for server in self.subject.servers)
 
     def _requests(self, load: str, count: int) -> list[Request]:
         if load == "singles":

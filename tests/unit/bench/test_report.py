@@ -13,7 +13,7 @@ MACHINE = Machine(cores=2, python="3.11", sqlite="3.40", system="Linux", fsyncs_
 
 
 def figure(subject: str, rate: float, load: str = "singles", refused: int = 0, unstored: int = 0) -> Figure:
-    return Figure("sqlite", load, subject, [rate, rate * 2, rate], [1.0], [2.0], [0.1], refused, unstored)
+    return Figure("sqlite", load, subject, [rate, rate * 2, rate], [1.0], [2.0], [0.1], [80.0], refused, unstored)
 
 
 def hot(lost_keys: int = 0, duplicate_users: int = 0, duplicate_events: int = 0, lost_events: int = 0) -> HotKeys:
