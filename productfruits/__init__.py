@@ -20,7 +20,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
 
     from productfruits import config, logs
-    from productfruits.web import admin, assets, observation, operations
+    from productfruits.web import admin, api, assets, observation, operations
     from productfruits.web.ingest import views
     from productfruits.web.ingest.webhook import Door
     from productfruits.web.proxies import TrustedProxies
@@ -39,6 +39,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     observation.register(app, runtime.metrics)
     assets.register(app)
     admin.register(app, https=settings.is_https)
+    api.register(app)
     app.register_blueprint(operations.routes)
     app.register_blueprint(views.routes)
     return app

@@ -142,9 +142,8 @@ def batches(workspace_key: str | None, switch: str, as_json: bool) -> None:
                 session,
                 workspace_id=workspace.id,
                 actor="cli",
-                action="connection.batches_changed",
+                action="connection.batches_on" if switch == "on" else "connection.batches_off",
                 now=store.now(),
-                detail={"accepts_batches": switch == "on"},
             )
     show(
         {"accepts_batches": switch == "on"},

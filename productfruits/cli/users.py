@@ -87,9 +87,9 @@ def export(workspace_key: str | None, user: str, as_json: bool) -> None:
                 session,
                 workspace_id=workspace.id,
                 actor="cli",
-                action="user.exported",
+                action="export.made",
                 now=store.now(),
-                detail={"user_id": found.id},
+                detail={"user": found.id},
             )
     show(document, True, "")
 

@@ -48,7 +48,7 @@ def reset(session: Session, email: str, *, base_url: str, secret_key: str, now: 
     """The admin and a link to choose a new password; `admins.NoSuchAdmin` for an unknown e-mail."""
     admin = admins.required(session, email)
     make = one_time_links.reset_link if admin.password_hash is not None else one_time_links.invite_link
-    _record(session, admin, "admin.reset_link_made", now)
+    _record(session, admin, "admin.link_created", now)
     return admin, make(admin, base_url, secret_key, now)
 
 
