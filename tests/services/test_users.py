@@ -3,11 +3,12 @@
 import base64
 import datetime as dt
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from productfruits.models import User, Workspace
+from productfruits.models import Event, User, Workspace
 from productfruits.services import events, pages, users
 from productfruits.services.pages import InvalidCursor
 from tests.services import factories
@@ -54,7 +55,7 @@ def called(found: list[User]) -> list[str | None]:
     ],
 )
 def test_it_finds_by_the_keys_of_the_matching_rule(
-    session: Session, acme: Workspace, filters: dict[str, str], found: list[str]
+    session: Session, acme: Workspace, filters: dict[str, Any], found: list[str]
 ) -> None:
     page = users.page(session, acme.id, **filters)
     assert called([known.user for known in page.rows]) == found
@@ -147,7 +148,8 @@ def test_a_timeline_is_newest_first_and_of_one_user(session: Session, acme: Work
     for day in (2, 1, 1, 3):
         factories.event(session, acme, ann, name=f"day {day}", timestamp=NOW + dt.timedelta(days=day))
         factories.event(session, acme, bob, name="noise")
-    rows, cursor = [], None
+    rows: list[Event] = []
+    cursor = None
     while True:
         page = events.of_user(session, acme.id, ann.id, limit=1, cursor=cursor)
         rows += page.rows
