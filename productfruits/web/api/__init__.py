@@ -6,10 +6,11 @@ from productfruits.web.api import endpoints, events, openapi, refusals, users, w
 
 #: Each module registers its endpoints when it is imported.
 MODULES = (events, users, workspace)
+refusals.shape(endpoints.routes)
 
 
 def register(app: Flask) -> None:
     """Routes, and one shape for every refusal under /api, also of addresses that do not exist."""
-    refusals.register(app, endpoints.routes)
+    refusals.register(app)
     app.register_blueprint(endpoints.routes)
     app.register_blueprint(openapi.routes)

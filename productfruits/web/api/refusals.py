@@ -64,11 +64,15 @@ INTERNAL = ("internal_error", "Something went wrong here. It is in the log of th
 UNAVAILABLE = ("unavailable", "The store cannot be used right now. Send this again in a moment.")
 
 
-def register(app: Flask, routes: Blueprint) -> None:
-    """Have every refusal of `routes`, and of unknown addresses under /api, come in the one shape."""
+def shape(routes: Blueprint) -> None:
+    """Have every refusal of `routes` come in the one shape. Once, before they are first registered."""
     routes.register_error_handler(ProductFruitsError, _said_no)
     routes.register_error_handler(HTTPException, _http)
     routes.register_error_handler(Exception, _unforeseen)
+
+
+def register(app: Flask) -> None:
+    """Have addresses under /api that do not exist refused in the same shape."""
 
     @app.before_request
     def unknown_address() -> Response | None:
