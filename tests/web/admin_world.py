@@ -1,0 +1,149 @@
+"""Two workspaces with everything in them, and admins of every kind, for the tests of the admin pages."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from productfruits.database import Base
+from productfruits.models import Admin, Workspace
+from productfruits.services import admins, api_keys, audit, connections, workspaces
+from productfruits.workers.runtime import Runtime
+from tests.services import factories
+
+PASSWORD = "a sentence for the tests"
+ROLES = ("owner", "editor", "viewer")
+
+
+@dataclass
+class House:
+    """One workspace: its ids, and an admin of each role, by role."""
+
+    key: str
+    workspace_id: int
+    ids: Mapping[str, Any]
+    admins: Mapping[str, Admin]
+
+
+@dataclass
+class World:
+    """`acme` is ours, `other` belongs to strangers."""
+
+    app: Flask
+    acme: House
+    other: House
+    clients: dict[str, "Person"] = field(default_factory=dict)
+
+    def person(self, admin: Admin | None) -> "Person":
+        """A browser in which this admin is logged in (nobody: None)."""
+        name = admin.email if admin else "nobody"
+        if name not in self.clients:
+            self.clients[name] = Person(self.app.test_client(), admin)
+        return self.clients[name]
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Every row of the store, to see that nothing has changed."""
+        with runtime_of(self.app).reading() as session:
+            return {
+                table.name: sorted(map(repr, session.execute(table.select()))) for table in Base.metadata.sorted_tables
+            }
+
+
+class Person:
+    """A browser with a session cookie. The session is planted, since a real login takes a while by design."""
+
+    def __init__(self, client: FlaskClient, admin: Admin | None) -> None:
+        self.client = client
+        if admin is not None:
+            self.log_in(admin)
+
+    def log_in(self, admin: Admin) -> None:
+        now = int(dt.datetime.now(dt.UTC).timestamp())
+        with self.client.session_transaction() as cookie:
+            cookie.clear()
+            cookie.update(admin=admin.id, epoch=admin.session_epoch, started=now, seen=now)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.client.get(path, **options)
+
+    def post(self, path: str, form: Mapping[str, Any] | None = None, **options: Any) -> TestResponse:
+        """Send a form with this session's token, as our own pages do."""
+        return self.client.post(path, data={"csrf_token": self.token(), **(form or {})}, **options)
+
+    def token(self) -> str:
+        """The CSRF token of this session."""
+        page = self.client.get("/account")
+        if page.status_code != 200:
+            page = self.client.get("/login")
+        return token_in(page)
+
+
+def token_in(page: TestResponse) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found.group(1)
+
+
+def runtime_of(app: Flask) -> Runtime:
+    runtime: Runtime = app.extensions["productfruits"]
+    return runtime
+
+
+def build(app: Flask) -> World:
+    """Both workspaces, filled."""
+    runtime = runtime_of(app)
+    with runtime.writing() as session:
+        return World(app, _house(session, runtime, "acme"), _house(session, runtime, "other"))
+
+
+def _house(session: Session, runtime: Runtime, name: str) -> House:
+    now = dt.datetime.now(dt.UTC)
+    workspace = workspaces.create(session, name.capitalize(), now)
+    staff = {
+        role: admins.create(session, f"{role}@{name}.example", None, now, workspace_ids=())
+        for role in (*ROLES, "second")
+    }
+    for role, admin in staff.items():
+        admins.join(session, admin, workspace.id, role if role in ROLES else "owner")
+    activated = connections.activate(session, workspace, now, runtime.vault)
+    rotated = connections.rotate(session, activated.connection, now, runtime.vault)
+    return House(
+        workspace.key,
+        workspace.id,
+        {
+            **_people(session, workspace),
+            "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
+            "admin_id": staff["second"].id,
+            "secret": rotated.secret_id,
+            "token": activated.webhook_token,
+            "webhook_secret": rotated.webhook_secret,
+            "audit": audit.record(session, workspace_id=workspace.id, actor="cli", action="secret.rotated", now=now),
+        },
+        staff,
+    )
+
+
+def _people(session: Session, workspace: Workspace) -> dict[str, Any]:
+    name = workspace.name.lower()
+    grace = factories.user(
+        session, workspace, f"grace-{name}", f"grace@{name}.example", traits={"name": f"Grace of {name}"}
+    )
+    alan = factories.user(session, workspace, f"alan-{name}", f"alan@{name}.example")
+    factories.alias(session, grace, f"second-{name}")
+    factories.alias(session, grace, f"anon-{name}", "anonymous_id", "identify")
+    factories.event(session, workspace, grace, name=f"Opened {name}", context={"ip": "192.0.2.1"})
+    factories.member(session, grace, f"group-{name}", name=f"Group of {name}")
+    conflict = factories.conflict(session, grace, alan, email=grace.email, username=alan.username)
+    return {
+        "user_id": grace.id,
+        "conflict_id": conflict.id,
+        "keep": grace.id,
+        "kind": "user_id",
+        "value": f"second-{name}",
+    }

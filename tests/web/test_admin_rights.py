@@ -1,0 +1,313 @@
+"""Who may do what: every route of the map, every kind of visitor. A route that is not listed here fails a test."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+
+import productfruits
+from productfruits.config import Settings
+from productfruits.models import ROLES
+from productfruits.web.admin import gate
+from tests.web import admin_world
+from tests.web.admin_world import World
+
+W = "/w/<workspace>"
+S = f"{W}/settings"
+
+#: (method, rule) -> (the least role that may, the form that a page would send). What is not in here is not tested:
+#: `test_every_route_of_a_workspace_is_listed` fails then.
+PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
+    ("GET", f"{W}/"): ("viewer", {}),
+    ("GET", f"{W}/users"): ("viewer", {}),
+    ("GET", f"{W}/users/<user_id>"): ("viewer", {}),
+    ("POST", f"{W}/users/<user_id>/unlink"): ("editor", {"kind": "{kind}", "value": "{value}"}),
+    ("POST", f"{W}/users/<user_id>/export"): ("editor", {}),
+    ("POST", f"{W}/users/<user_id>/erase"): ("editor", {"confirm": "erase"}),
+    ("GET", f"{W}/conflicts"): ("viewer", {}),
+    ("POST", f"{W}/conflicts/<int:conflict_id>/merge"): ("editor", {"keep": "{keep}"}),
+    ("POST", f"{W}/conflicts/<int:conflict_id>/dismiss"): ("editor", {}),
+    ("GET", f"{S}/segment"): ("viewer", {}),
+    ("GET", f"{S}/segment/live"): ("viewer", {}),
+    ("POST", f"{S}/segment/activate"): ("owner", {}),
+    ("POST", f"{S}/segment/rotate"): ("owner", {"overlap_hours": "24"}),
+    ("POST", f"{S}/segment/revoke"): ("owner", {"secret": "{secret}"}),
+    ("POST", f"{S}/segment/deactivate"): ("owner", {}),
+    ("POST", f"{S}/segment/reactivate"): ("owner", {}),
+    ("POST", f"{S}/segment/batches"): ("owner", {"on": "0"}),
+    ("POST", f"{S}/segment/events"): ("owner", {"on": "0"}),
+    ("POST", f"{S}/segment/test"): ("editor", {}),
+    ("GET", f"{S}/admins"): ("owner", {}),
+    ("POST", f"{S}/admins/invite"): ("owner", {"email": "new@example.com", "role": "viewer"}),
+    ("POST", f"{S}/admins/<int:admin_id>/link"): ("owner", {}),
+    ("POST", f"{S}/admins/<int:admin_id>/role"): ("owner", {"role": "viewer"}),
+    ("POST", f"{S}/admins/<int:admin_id>/remove"): ("owner", {}),
+    ("GET", f"{S}/api-keys"): ("owner", {}),
+    ("POST", f"{S}/api-keys"): ("owner", {"name": "Another"}),
+    ("POST", f"{S}/api-keys/<int:key_id>/revoke"): ("owner", {}),
+    ("GET", f"{S}/audit"): ("owner", {}),
+    ("GET", f"{S}/workspace"): ("owner", {}),
+    ("POST", f"{S}/workspace"): ("owner", {"name": "Renamed"}),
+    ("POST", f"{S}/workspace/erased"): ("owner", {"on": "1"}),
+}
+#: Pages outside of a workspace, with what an admin who is logged in may send there.
+ELSEWHERE: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
+    ("GET", "/"): (gate.LOGGED_IN, {}),
+    ("GET", "/workspaces"): (gate.LOGGED_IN, {}),
+    ("GET", "/workspaces/new"): (gate.LOGGED_IN, {}),
+    ("POST", "/workspaces/new"): (gate.LOGGED_IN, {"name": "Third"}),
+    ("GET", "/account"): (gate.LOGGED_IN, {}),
+    ("POST", "/account/password"): (gate.LOGGED_IN, {"current": "x", "password": admin_world.PASSWORD}),
+    ("POST", "/account/sessions/end"): (gate.LOGGED_IN, {}),
+    ("GET", "/setup"): (gate.PUBLIC, {}),
+    ("POST", "/setup"): (gate.PUBLIC, {"token": "x", "email": "a@b.example", "password": "y" * 12}),
+    ("GET", "/login"): (gate.PUBLIC, {}),
+    ("POST", "/login"): (gate.PUBLIC, {"email": "owner@acme.example", "password": "wrong"}),
+    ("POST", "/logout"): (gate.PUBLIC, {}),
+    ("GET", "/password"): (gate.PUBLIC, {}),
+    ("POST", "/password"): (gate.PUBLIC, {"token": "x", "password": "y" * 12}),
+}
+#: Rooms whose routes know no session cookie and have tests of their own.
+OTHER_ROOMS = ("api.", "api_docs.", "assets.", "ingest.", "operations.")
+
+each_page = pytest.mark.parametrize(("method", "rule"), PAGES, ids=lambda value: value.replace(W, "…"))
+each_unsafe = pytest.mark.parametrize(
+    ("method", "rule"),
+    [key for key in {**PAGES, **ELSEWHERE} if key[0] != "GET"],
+    ids=lambda value: value.replace(W, "…"),
+)
+
+
+@pytest.fixture(scope="module")
+def shared(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One world for the tests after which nothing may have changed."""
+    app = _app(sqlite_template, tmp_path_factory.mktemp("rights"))
+    yield admin_world.build(app)
+    app.extensions["productfruits"].close()
+
+
+@pytest.fixture
+def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
+    app = _app(sqlite_template, tmp_path)
+    yield admin_world.build(app)
+    app.extensions["productfruits"].close()
+
+
+def _app(template: Path, folder: Path) -> Flask:
+    shutil.copy(template, folder / "productfruits.db")
+    return productfruits.create_app(
+        Settings(
+            data_dir=folder,
+            database_url=f"sqlite:///{folder / 'productfruits.db'}",
+            secret_key="only-for-tests-" + "k" * 32,
+            encryption_keys=(Fernet.generate_key().decode(),),
+        )
+    )
+
+
+def test_every_route_of_a_workspace_is_listed(shared: World) -> None:
+    there = {
+        (method, rule.rule)
+        for rule in shared.app.url_map.iter_rules()
+        if not rule.endpoint.startswith(OTHER_ROOMS)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert there == {*PAGES, *ELSEWHERE}
+
+
+def test_only_the_pages_of_the_gate_stand_below_a_workspace(shared: World) -> None:
+    for rule in shared.app.url_map.iter_rules():
+        if rule.rule.startswith("/w/"):
+            assert rule.rule.startswith(f"{W}/")
+            assert gate.NEEDS[rule.endpoint] in ROLES
+
+
+@pytest.mark.parametrize(
+    ("rule", "needs"),
+    [("/w/<workspace>/new", gate.LOGGED_IN), ("/w/<workspace>/new", gate.PUBLIC), ("/new", "owner"), ("/w/x", "owner")],
+)
+def test_a_page_of_a_workspace_cannot_be_registered_without_a_role(rule: str, needs: str) -> None:
+    with pytest.raises(ValueError, match="cannot need"):
+        gate.page(rule, needs=needs)
+
+
+@each_page
+def test_a_stranger_gets_404_and_changes_nothing(shared: World, method: str, rule: str) -> None:
+    stranger = shared.person(shared.other.admins["owner"])
+    _denied(shared, stranger, method, rule, shared.acme, 404)
+
+
+@each_page
+def test_an_unknown_workspace_looks_the_same_as_a_foreign_one(shared: World, method: str, rule: str) -> None:
+    owner = shared.person(shared.acme.admins["owner"])
+    path, form = _request(rule, shared.acme)
+    missing = path.replace(shared.acme.key, "no-such-workspace")
+    foreign = path.replace(shared.acme.key, shared.other.key)
+    answers = [_send(owner, method, address, form) for address in (missing, foreign)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert _without_token(answers[0].text) == _without_token(answers[1].text)
+
+
+@pytest.mark.parametrize(
+    ("method", "rule"),
+    [
+        (method, rule)
+        for (method, rule), (_, form) in PAGES.items()
+        if any(f"{{{name}}}" in form.values() for name in ("keep", "value", "secret"))
+        or ":" in rule
+        or "user_id" in rule
+    ],
+    ids=lambda value: value.replace(W, "…"),
+)
+def test_an_id_of_another_workspace_leads_nowhere(shared: World, method: str, rule: str) -> None:
+    owner = shared.person(shared.acme.admins["owner"])
+    before = shared.rows()
+    path, form = _request(rule, shared.other)
+    answer = _send(owner, method, path.replace(shared.other.key, shared.acme.key), form)
+    assert answer.status_code == 404
+    assert shared.rows() == before
+
+
+@each_page
+@pytest.mark.parametrize("role", ["editor", "viewer"])
+def test_a_lower_role_is_refused_and_changes_nothing(shared: World, method: str, rule: str, role: str) -> None:
+    least, _ = PAGES[method, rule]
+    person = shared.person(shared.acme.admins[role])
+    if ROLES.index(role) > ROLES.index(least):
+        _denied(shared, person, method, rule, shared.acme, 403)
+    elif method == "GET":
+        path, form = _request(rule, shared.acme)
+        assert _send(person, method, path, form).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "rule"), [key for key in PAGES if key[0] != "GET"], ids=lambda value: value.replace(W, "…")
+)
+def test_the_least_role_may(world: World, method: str, rule: str) -> None:
+    least, _ = PAGES[method, rule]
+    before = world.rows()
+    path, form = _request(rule, world.acme)
+    answer = _send(world.person(world.acme.admins[least]), method, path, form)
+    assert answer.status_code in (200, 303)
+    # Activating twice and testing without a running server are refused in words and change nothing.
+    assert (world.rows() != before) is not rule.endswith(("/activate", "/test"))
+
+
+@each_page
+def test_nobody_is_sent_to_the_login(shared: World, method: str, rule: str) -> None:
+    before = shared.rows()
+    path, form = _request(rule, shared.acme)
+    answer = _send(shared.person(None), method, path, form)
+    if rule.endswith("/live"):
+        assert (answer.status_code, answer.headers["HX-Refresh"]) == (401, "true")
+    else:
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith("/login")
+    assert shared.rows() == before
+
+
+@each_unsafe
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        lambda person, foreign: {"data": {}},
+        lambda person, foreign: {"data": {"csrf_token": "forged"}},
+        lambda person, foreign: {"data": {"csrf_token": foreign.token()}},
+        lambda person, foreign: {"json": {"csrf_token": person.token()}},
+        lambda person, foreign: {
+            "data": {"csrf_token": person.token()},
+            "headers": {"Sec-Fetch-Site": "cross-site"},
+        },
+        lambda person, foreign: {"data": {"csrf_token": person.token()}, "headers": {"Sec-Fetch-Site": "same-site"}},
+        lambda person, foreign: {
+            "data": {"csrf_token": person.token()},
+            "headers": {"Origin": "https://evil.example"},
+        },
+        lambda person, foreign: {"data": {"csrf_token": person.token()}, "headers": {"Origin": "null"}},
+    ],
+    ids=[
+        "no token",
+        "made up",
+        "other session's",
+        "in JSON",
+        "cross-site",
+        "same-site",
+        "foreign origin",
+        "null origin",
+    ],
+)
+def test_a_forged_request_changes_nothing(
+    shared: World, method: str, rule: str, forgery: Callable[[Any, Any], dict[str, Any]]
+) -> None:
+    person = shared.person(shared.acme.admins["owner"])
+    options = forgery(person, shared.person(shared.other.admins["owner"]))
+    before = shared.rows()
+    path, form = _request(rule, shared.acme)
+    if "data" in options:
+        options["data"] = {**form, **options["data"]}
+    answer = person.client.open(path, method=method, **options)
+    assert answer.status_code in (400, 403)
+    assert shared.rows() == before
+
+
+@each_unsafe
+def test_reading_an_address_for_forms_changes_nothing(shared: World, method: str, rule: str) -> None:
+    person = shared.person(shared.acme.admins["owner"])
+    before = shared.rows()
+    path, form = _request(rule, shared.acme)
+    person.get(path, query_string=form)
+    assert shared.rows() == before
+
+
+@pytest.mark.parametrize(("method", "rule"), [*PAGES, *ELSEWHERE], ids=lambda value: value.replace(W, "…"))
+@pytest.mark.parametrize("who", ["owner", "stranger", "nobody"])
+def test_every_page_carries_the_security_headers(shared: World, method: str, rule: str, who: str) -> None:
+    person = {
+        "owner": shared.acme.admins["owner"],
+        "stranger": shared.other.admins["owner"],
+        "nobody": None,
+    }[who]
+    path, form = _request(rule, shared.acme)
+    # Unsafe ones without a token: the refusals are pages, too.
+    answer = shared.person(person).client.open(path, method=method, data=form if method != "GET" else None)
+    headers = answer.headers
+    assert headers["Content-Security-Policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+        "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cache-Control"] == "no-store"
+    assert "Cookie" in headers["Vary"]
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def _denied(
+    world: World, person: admin_world.Person, method: str, rule: str, house: admin_world.House, status: int
+) -> None:
+    before = world.rows()
+    path, form = _request(rule, house)
+    assert _send(person, method, path, form).status_code == status
+    assert world.rows() == before
+
+
+def _request(rule: str, house: admin_world.House) -> tuple[str, dict[str, str]]:
+    """The rule's address and form, filled with ids of this workspace."""
+    path = rule.replace("<workspace>", house.key)
+    for name, value in house.ids.items():
+        path = path.replace(f"<int:{name}>", str(value)).replace(f"<{name}>", str(value))
+    _, form = {**PAGES, **ELSEWHERE}.get(("POST", rule), ("", {}))
+    return path, {key: value.format(**house.ids) for key, value in form.items()}
+
+
+def _send(person: admin_world.Person, method: str, path: str, form: Mapping[str, str]) -> Any:
+    return person.get(path) if method == "GET" else person.post(path, form)
+
+
+def _without_token(page: str) -> str:
+    return re.sub(r'value="[^"]*"', "", page)
