@@ -45,6 +45,12 @@ STORIES: list[tuple[str, Story, Story]] = [
         [alias("pat", "ann"), identify("ben", email="ben@x")],
     ),
     ("an id parts and is erased", SHARED, [identify("ben", email="ben@x"), delete("ben", at=5)]),
+    ("all at once, an id parts and is erased", [], [*SHARED, identify("ben", email="ben@x"), delete("ben", at=5)]),
+    (
+        "all at once, an id parts and those who stay are erased",
+        [],
+        [*SHARED, identify("ben", email="ben@x"), delete("ann", at=5)],
+    ),
     ("an id parts and those who stay are erased", SHARED, [identify("ben", email="ben@x"), delete("ann", at=5)]),
     (
         "an id parts, is erased, comes back by e-mail and parts again",

@@ -444,6 +444,17 @@ RULES: list[tuple[str, Story, dict[str, Any]]] = [
         {"users": {"ann": {}}, "matched": ["created"], "verdicts": ["erased", "stored", "tombstoned", "tombstoned"]},
     ),
     (
+        "7: this goes for each key",
+        [
+            identify("ann", email="ann@x", at=1),
+            delete("ann", at=20),
+            identify("bob", email="ann@x", at=30),
+            delete("bob", at=10),
+            track("cat", email="ann@x", at=15),
+        ],
+        {"users": {}, "verdicts": ["stored", "erased", "stored", "erased", "tombstoned"]},
+    ),
+    (
         "7: a delete is not kept from erasing by a tombstone of another id it happens to carry",
         [
             identify("ann", anonymous_id="x", at=1),
@@ -513,6 +524,38 @@ RULES: list[tuple[str, Story, dict[str, Any]]] = [
             "matched": ["created", "created", "username"],
             "conflicts": {("email_taken", "ann", "eve")},
         },
+    ),
+    (
+        "10: not even that of a user without a username",
+        [identify(email="ann@x"), identify("eve"), public(identify("eve", email="ann@x", plan="pro"))],
+        {
+            "users": {"ann@x": {"traits": {}}, "eve": {"email": None, "traits": {"plan": "pro"}}},
+            "conflicts": {("email_taken", "ann@x", "eve")},
+        },
+    ),
+    (
+        "10: an id that came by e-mail does not part by somebody else's e-mail either",
+        [
+            identify("ann", email="home@x"),
+            identify("ben", email="home@x"),
+            identify("cat", email="cat@x"),
+            public(track("ben", email="cat@x")),
+        ],
+        {
+            "users": {"ann": {"email": "home@x", "ids": ["ben"]}, "cat": {"email": "cat@x"}},
+            "matched": ["created", "email", "created", "alias"],
+            "conflicts": {("email_taken", "ann", "cat")},
+        },
+    ),
+    (
+        "10: and a public alias call does not make it stay",
+        [
+            identify("ann", email="home@x"),
+            identify("ben", email="home@x"),
+            public(alias("ben", "ann")),
+            public(identify("ben", email="ben@x")),
+        ],
+        {"users": {"ann": {"email": "home@x", "ids": []}, "ben": {"email": "ben@x"}}},
     ),
     (
         "10: without userId they never match into a user who has a username, they stay with their anonymous id",
@@ -643,6 +686,19 @@ def test_an_id_remembers_how_and_by_which_message_it_arose() -> None:
         "old": ("alias", "m2"),
         "ann": ("alias", "m4"),
     }
+
+
+def test_it_reports_every_id_that_leads_to_somebody_else() -> None:
+    store = Store()
+    receive(store, [identify("old", anonymous_id="x"), identify("ann")], together=True)
+    story = [alias("old", "ann"), track(anonymous_id="x")]
+    directory = store.load(story)
+
+    for message in story:
+        directory.apply(message)
+
+    saved = {(link.value, link.user.username) for link in directory.changes().saved_links}
+    assert saved == {("old", "ann"), ("x", "ann")}
 
 
 def test_a_user_was_first_and_last_seen_when_the_messages_say() -> None:
