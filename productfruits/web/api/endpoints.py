@@ -13,6 +13,7 @@ import marshmallow
 from flask import Blueprint, Response, request
 
 from productfruits.segment import reader
+from productfruits.segment.reader import Unreadable
 from productfruits.services import api_keys
 from productfruits.services.documents import Document
 from productfruits.web import current_runtime
@@ -120,4 +121,7 @@ def _json_object() -> Any:
     read = reader.read(request.get_data())
     if read.is_array:
         raise BadRequest({"": ["The body must be one JSON object."]}, "body")
-    return read.elements[0].value
+    (element,) = read.elements
+    if element.problem is not None:
+        raise Unreadable(element.problem)
+    return element.value
