@@ -45,7 +45,7 @@ def show(place: Place) -> ResponseReturnValue:
 
 
 def _steps(place: Place, connection: Connection | None, alone: bool) -> list[Step]:
-    """What an owner still has to do; nothing once all is done, or for somebody who cannot do it."""
+    """The way to the first event; nothing once it has come, or for somebody who cannot go it."""
     if not place.may("owner"):
         return []
     key = place.workspace.key
@@ -75,7 +75,7 @@ def _steps(place: Place, connection: Connection | None, alone: bool) -> list[Ste
             "Invite",
             url_for("admin.members_index", workspace=key),
             not alone,
-            is_next=received,
         ),
     ]
-    return [] if all(step.done for step in steps) else steps
+    # Once events come in, the page belongs to them.
+    return [] if received else steps

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -14,17 +15,38 @@ from productfruits.services import users
 from productfruits.web.admin import gate
 from productfruits.web.assets import DIST
 
-#: Event.matched_by -> (short, whole sentence). The rule is in docs/matching.md.
-MATCHED_BY: Final[Mapping[str, tuple[str, str]]] = {
-    "email": ("by e-mail", "The message carried this user's e-mail address. The e-mail decides before any id."),
-    "username": ("by user id", "The message's userId is this user's username."),
-    "alias": ("by linked id", "The message came with another id that leads to this user; see the ids on this page."),
-    "created": ("new user", "Neither an e-mail nor an id of the message was known, so this user was created."),
-    "anonymous": (
-        "by anonymous id",
-        "The message was kept under its anonymousId and came to this user when an identify or alias linked that id.",
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule of matching, for a narrow column, at the head of a line, and as a sentence."""
+
+    short: str
+    lead: str
+    why: str
+
+
+#: Event.matched_by -> why the event is where it is. The rule is in docs/matching.md.
+MATCHED_BY: Final[Mapping[str, Match]] = {
+    "email": Match(
+        "by e-mail",
+        "Matched by e-mail",
+        "The message carried this user's e-mail address, which decides before any id.",
     ),
-    "none": ("no user", "The message carried nothing that leads to a user."),
+    "username": Match("by user id", "Matched by user id", "The message's userId is this user's username."),
+    "alias": Match(
+        "by linked id",
+        "Matched by a linked id",
+        "The message came with another id that leads to this user; see the ids on this page.",
+    ),
+    "created": Match(
+        "new user", "New user", "Neither an e-mail nor an id of the message was known, so this user was created."
+    ),
+    "anonymous": Match(
+        "by anonymous id",
+        "Matched by anonymous id",
+        "The message was kept under its anonymousId and came here when an identify or alias linked that id.",
+    ),
+    "none": Match("no user", "No user", "The message carried nothing that leads to a user."),
 }
 #: UserAlias.how -> why this id leads here.
 HOW: Final[Mapping[str, str]] = {
@@ -67,9 +89,11 @@ REASONS: Final[Mapping[str, str]] = {
     "name_not_text": "Name is not text",
     "too_deep": "Nested too deeply",
     "too_many_keys": "Too many keys",
+    "not_trusted": "Not from a trusted sender",
     "number_out_of_range": "Number out of range",
 }
 ACTIONS: Final[Mapping[str, str]] = {
+    "admin.created": "Created an admin",
     "admin.first_created": "Set up this server",
     "admin.invited": "Invited an admin",
     "admin.link_created": "Made a new login link",
@@ -91,6 +115,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "secret.revoked": "Revoked a secret",
     "secret.rotated": "Rotated the secret",
     "user.alias_unlinked": "Unlinked an id",
+    "user.changed": "Changed a user",
     "user.erased": "Erased a user",
     "workspace.created": "Created the workspace",
     "workspace.renamed": "Renamed the workspace",
