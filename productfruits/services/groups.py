@@ -4,9 +4,10 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from productfruits.database import table
 from productfruits.errors import ProductFruitsError
 from productfruits.identity import traits
 from productfruits.models import Group, GroupMember, User
@@ -54,14 +55,16 @@ def merge(
                 }
             )
         elif values != row.traits or times != row.trait_times:
-            changed.append({"group_id": group_id, "traits": values, "trait_times": times})
+            changed.append({"row_id": group_id, "traits": values, "trait_times": times})
     if new:
         session.execute(insert(Group), new)
-    for values_of in changed:
+    if changed:
+        rows = table(Group)
         session.execute(
-            update(Group)
-            .where(Group.workspace_id == workspace_id, Group.group_id == values_of["group_id"])
-            .values(traits=values_of["traits"], trait_times=values_of["trait_times"])
+            update(rows)
+            .where(rows.c.workspace_id == workspace_id, rows.c.group_id == bindparam("row_id"))
+            .values(traits=bindparam("traits"), trait_times=bindparam("trait_times")),
+            changed,
         )
 
 

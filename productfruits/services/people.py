@@ -97,8 +97,7 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
                 VisitorRow.anonymous_id.in_([visitor.anonymous_id for visitor in changes.gone_visitors]),
             )
         )
-    for effect in changes.effects:
-        moves.carry_out(session, workspace_id, effect, now)
+    moves.carry_out(session, workspace_id, changes.effects, now)
     _save_links(session, workspace_id, changes, now)
     _save_visitors(session, workspace_id, changes)
     _save_memberships(session, workspace_id, changes)
@@ -245,10 +244,27 @@ def _save_visitors(session: Session, workspace_id: int, changes: Changes) -> Non
 
 def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> None:
     """The earlier of two times stays, so that the order of arrival makes no difference."""
-    for membership in changes.memberships:
-        row = {"workspace_id": workspace_id, "group_id": membership.group_id, "user_id": membership.user_id}
-        joined_at = instant(membership.at)
-        session.execute(upsert(session, GroupMember, tuple(row), ()), [{**row, "joined_at": joined_at}])
-        session.execute(
-            update(GroupMember).filter_by(**row).where(GroupMember.joined_at > joined_at).values(joined_at=joined_at)
+    if not changes.memberships:
+        return
+    rows = [
+        {
+            "workspace_id": workspace_id,
+            "group_id": membership.group_id,
+            "user_id": membership.user_id,
+            "joined_at": instant(membership.at),
+        }
+        for membership in changes.memberships
+    ]
+    session.execute(upsert(session, GroupMember, ("workspace_id", "group_id", "user_id"), ()), rows)
+    members = table(GroupMember)
+    session.execute(
+        update(members)
+        .where(
+            members.c.workspace_id == workspace_id,
+            members.c.group_id == bindparam("of_group"),
+            members.c.user_id == bindparam("of_user"),
+            members.c.joined_at > bindparam("earlier"),
         )
+        .values(joined_at=bindparam("earlier")),
+        [{"of_group": row["group_id"], "of_user": row["user_id"], "earlier": row["joined_at"]} for row in rows],
+    )

@@ -1,0 +1,75 @@
+"""A group of messages costs a handful of statements, whatever its size: the speed of the intake hangs on it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session, sessionmaker
+
+from productfruits.segment.messages import Message
+from productfruits.services import workspaces
+from tests.services.messages import NOW, arrival, message, receive
+
+
+def newcomers(count: int, start: int) -> list[Message]:
+    """Identifies of new users, each with an e-mail and a browser's anonymous id of its own."""
+    return [
+        message(
+            "identify",
+            f"user-{number}",
+            message_id=f"m-{number}",
+            anonymous_id=f"visitor-{number}",
+            traits={"email": f"user-{number}@x.example", "plan": "free"},
+        )
+        for number in range(start, start + count)
+    ]
+
+
+def regulars(count: int, start: int) -> list[Message]:
+    """Changed traits and tracks of users who are stored."""
+    return [
+        message(kind, f"user-{number}", message_id=f"{kind}-{start}-{number}", anonymous_id=f"visitor-{number}", **more)
+        for number in range(count)
+        for kind, more in (("identify", {"traits": {"plan": "pro"}}), ("track", {"name": "Did"}))
+    ]
+
+
+def members(count: int, start: int) -> list[Message]:
+    """Group calls of stored users into stored groups whose traits change."""
+    return [
+        message(
+            "group", f"user-{number}", message_id=f"g-{start}-{number}", group_id=f"g-{number}", traits={"size": start}
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("made", [newcomers, regulars, members])
+def test_a_larger_group_takes_no_more_statements(engine: Engine, sessions: sessionmaker[Session], made: Any) -> None:
+    with sessions.begin() as session:
+        workspace_id = workspaces.create(session, "Acme", now=NOW).id
+    receive(sessions, [arrival(workspace_id, *newcomers(40, start=0), *members(40, 0))])
+
+    small = statements(engine, sessions, workspace_id, made(4, 100))
+    large = statements(engine, sessions, workspace_id, made(40, 200))
+
+    assert len(large) == len(small), "\n".join(large)
+    assert len(large) < 30, "\n".join(large)
+
+
+def statements(
+    engine: Engine, sessions: sessionmaker[Session], workspace_id: int, messages: Sequence[Message]
+) -> list[str]:
+    """What is sent to the store for this group; an executemany is one."""
+    sent: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        receive(sessions, [arrival(workspace_id, *messages)])
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return sent
