@@ -7,7 +7,7 @@ export VENV
 .PHONY: help run test format assets lock bench campaign
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Make the virtualenv, install the locked packages, migrate and serve
 	@./run
@@ -34,4 +34,4 @@ bench: ## Compare speed with the frozen baselines (SIZE=full for the long run)
 
 campaign: ## Kill, starve and race the running service; takes minutes, not part of `make test`
 	@scripts/venv dev
-	@$(PYTHON_VENV) -m pytest -m campaign
+	@$(PYTHON_VENV) -m pytest -m campaign -o faulthandler_timeout=0
