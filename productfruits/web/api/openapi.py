@@ -48,7 +48,7 @@ def openapi() -> Response:
 def docs() -> str:
     described = document(current_runtime().settings.base_url)
     refusals = [(str(status), "JSON", meaning) for status, meaning in REFUSALS.items()]
-    return render_template("api/docs.html", spec=described, operations=_operations(described), refusals=refusals)
+    return render_template("api/docs.html", spec=described, operations=operations(described), refusals=refusals)
 
 
 @functools.lru_cache(maxsize=4)
@@ -67,7 +67,8 @@ def document(base_url: str) -> dict[str, Any]:
         "api_key",
         {"type": "http", "scheme": "bearer", "description": "Made by an admin, or with: productfruits api-key create"},
     )
-    for endpoint in ENDPOINTS:
+    # Users first: they are what people come for.
+    for endpoint in sorted(ENDPOINTS, key=lambda endpoint: not endpoint.path.startswith("/users")):
         spec.path(path=PREFIX + _PART.sub(r"{\1}", endpoint.path), operations=_operation(endpoint))
     described: dict[str, Any] = spec.to_dict()
     for schema in vars(schemas).values():
@@ -123,7 +124,7 @@ def _name(schema: Any) -> str:
     return str(resolved.__name__)
 
 
-def _operations(described: dict[str, Any]) -> list[dict[str, Any]]:
+def operations(described: dict[str, Any]) -> list[dict[str, Any]]:
     """The operations as the page shows them: one after the other, schemas resolved into rows of fields."""
     found = []
     for path, methods in described["paths"].items():
