@@ -124,9 +124,11 @@ def open_runtime(settings: Settings) -> Runtime:
     database = prepare_store(settings)
     engine = make_engine(settings.database_url, pool_size=settings.threads + 4)
     sessions = make_sessions(engine)
-    with sessions.begin() as session:
-        keys = keyring.unlock(settings, session)
-    engine.dispose()  # no connection is shared with a child that a WSGI server may fork
+    try:
+        with sessions.begin() as session:
+            keys = keyring.unlock(settings, session)
+    finally:
+        engine.dispose()  # no connection is shared with a child that a WSGI server may fork
     metrics = Metrics()
     checkpoints = None if database is None else Checkpoints(database, metrics)
     writer = Writer(
