@@ -205,7 +205,7 @@ def test_published_examples_are_answered_as_the_table_says(service: Service) -> 
         if (HERE / path.name).exists() or path.name.startswith("sdk_"):
             continue
         for record in records(path):
-            payload = record.get("payload", record.get("body"))
+            payload: Any = record.get("payload", record.get("body"))
             is_taken = isinstance(payload, list) or isinstance(payload.get("type"), str)
             assert (record["id"], workspace.post(payload)) == (record["id"], 200 if is_taken else 400)
 
