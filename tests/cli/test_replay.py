@@ -45,15 +45,7 @@ def test_a_line_that_is_no_message_is_named(line: str) -> None:
 def test_the_sample_is_a_whole_story() -> None:
     records = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
     messages = [message for record in records for message in (record if isinstance(record, list) else [record])]
-    assert {message["type"] for message in messages} == {
-        "identify",
-        "track",
-        "page",
-        "screen",
-        "group",
-        "alias",
-        "delete",
-    }
+    assert {message["type"] for message in messages} == set(MESSAGE_TYPES)
     ids = [message["messageId"] for message in messages]
     assert len(ids) == len(set(ids))
     assert any(isinstance(record, list) for record in records)
