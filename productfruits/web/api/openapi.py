@@ -8,6 +8,7 @@ import marshmallow
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template
+from markupsafe import Markup
 
 import productfruits
 from productfruits.web import current_runtime
@@ -49,6 +50,14 @@ def docs() -> str:
     described = document(current_runtime().settings.base_url)
     refusals = [(str(status), "JSON", meaning) for status, meaning in REFUSALS.items()]
     return render_template("api/docs.html", spec=described, operations=operations(described), refusals=refusals)
+
+
+@routes.app_template_filter()
+def coded(text: str) -> Markup:
+    """`text` with what stands in backticks as code."""
+    parts = text.split("`")
+    code = Markup('<code class="code">{}</code>')
+    return Markup("").join(code.format(part) if odd % 2 else part for odd, part in enumerate(parts))
 
 
 @functools.lru_cache(maxsize=4)
