@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,28 @@ def test_a_file_is_sent_and_its_refusals_are_told(server: Served, workspace: str
     }
     text = server.cli("replay", str(file), "--workspace", workspace)
     assert "duplicates  2" in text
+
+
+def test_an_erased_user_leaves_no_bytes_on_the_disk(server: Served, workspace: str) -> None:
+    """Ken asks through Segment, Sam through the operator, and both while the server runs."""
+    server.cli_json("replay", "--sample", "--workspace", workspace)
+    traces = [b"ken@old-mill.example", b"Ken Arai", b"u_1009"]
+    sam = [b"sam.lee@harborlight.example", b"Sam Lee", b"u_1006", b"5f2c7a1e-90b3-4c55-8a61-2d6f0e1b7c34"]
+    assert [trace for trace in sam if not on_disk(server.data_dir, [trace])] == []  # or the test could not fail
+    server.cli_json("users", "erase", "u_1006", "--workspace", workspace)
+    wait_until(lambda: on_disk(server.data_dir, [*traces, *sam]) == [])
+    assert on_disk(server.data_dir, [b"maya@northwind-bikes.example"]) != []
+
+
+def on_disk(folder: Path, traces: list[bytes]) -> list[bytes]:
+    """Those of the traces that stand in any file of the data folder, the log of the server included."""
+    content = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+    return [trace for trace in traces if trace in content]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """The WAL is emptied by a thread of the server shortly after an erasure."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
