@@ -47,6 +47,7 @@ class Front:
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "productfruits-lookup")
         self._bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
         self._outcomes = _Outcomes()
+        self._deadlines = _Deadlines()
         self._running = 0
         self._is_draining = False
 
@@ -54,12 +55,11 @@ class Front:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
+            answering = self._webhook if scope["path"].startswith(webhook.PATH) else self._bridge
             self._running += 1
             try:
-                if scope["path"].startswith(webhook.PATH):
-                    await self._webhook(scope, receive, send)
-                else:
-                    await self._bridge(scope, receive, send)
+                # In a task of asyncio's own: granian's cannot be cancelled, and every deadline rests on that.
+                await asyncio.get_running_loop().create_task(answering(scope, receive, send))
             finally:
                 self._running -= 1
 
@@ -130,27 +130,29 @@ class Front:
         if isinstance(arrival, Answer):
             return arrival
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Outcome] = loop.create_future()
+        outcome: asyncio.Future[Outcome | None] = loop.create_future()
         try:
-            waiting = self._door.writer.submit(arrival, self._outcomes.listener(loop, outcome), body=body)
+            waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
         except (StoreBusy, StoreUnavailable) as err:
             return webhook.reply(err)
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return webhook.reply(await outcome)
-        except TimeoutError:
+        self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
+        said = await outcome
+        if said is None:
             waiting.abandoned = True
             return answers.UNAVAILABLE
+        return webhook.reply(said)
 
 
 class _Outcomes:
     """Carries outcomes from the writer's thread to the event loop, waking the loop once a group and not once each."""
 
     def __init__(self) -> None:
-        self._ready: deque[tuple[asyncio.Future[Outcome], Outcome]] = deque()
+        self._ready: deque[tuple[asyncio.Future[Outcome | None], Outcome]] = deque()
         self._is_woken = False
 
-    def listener(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Outcome]) -> Callable[[Outcome], None]:
+    def listener(
+        self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Outcome | None]
+    ) -> Callable[[Outcome], None]:
         def done(outcome: Outcome) -> None:
             self._ready.append((future, outcome))
             if not self._is_woken:
@@ -166,6 +168,36 @@ class _Outcomes:
             future, outcome = self._ready.popleft()
             if not future.done():
                 future.set_result(outcome)
+
+
+class _Deadlines:
+    """Sets futures to None when their time is over. All have the same patience, so the next one due is always first.
+
+    A timer of the event loop for each request would cost more than all the rest of waiting for it.
+    """
+
+    ROUND_S = 0.1
+
+    def __init__(self) -> None:
+        self._due: deque[tuple[float, asyncio.Future[Outcome | None]]] = deque()
+        self._is_running = False
+
+    def add(self, at: float, future: asyncio.Future[Outcome | None]) -> None:
+        self._due.append((at, future))
+        if not self._is_running:
+            self._is_running = True
+            asyncio.get_running_loop().call_later(self.ROUND_S, self._round)
+
+    def _round(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._due and (self._due[0][1].done() or self._due[0][0] <= now):
+            _, future = self._due.popleft()
+            if not future.done():
+                future.set_result(None)
+        self._is_running = bool(self._due)
+        if self._is_running:
+            loop.call_later(self.ROUND_S, self._round)
 
 
 async def _read(body: IncomingBody, receive: Receive, within_s: float) -> bytes | Answer:

@@ -69,6 +69,22 @@ def free_port(settings: Settings) -> int:
         return port
 
 
+def granian(front: Front, host: str, port: int) -> Server:
+    """The server around the front. Await its `serve()` in the event loop that shall answer."""
+    return Server(
+        front,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=REQUESTS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_MS),
+        log_enabled=False,
+    )
+
+
 def _introduce(settings: Settings, runtime: Runtime) -> None:
     click.echo(f"Data folder:  {settings.data_dir}")
     click.echo(f"Database:     {runtime.engine.url.render_as_string(hide_password=True)}")
@@ -87,18 +103,7 @@ async def _serve(app: Flask, settings: Settings) -> bool:
     """Serve until SIGTERM or SIGINT. True when it ended because the writer died."""
     runtime: Runtime = app.extensions["productfruits"]
     front = Front(app)
-    server = Server(
-        front,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=BACKLOG,
-        backpressure=REQUESTS,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_MS),
-        log_enabled=False,
-    )
+    server = granian(front, settings.host, settings.port)
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
     died = False

@@ -41,9 +41,8 @@ def new_request_id() -> str:
 
 def observe(metrics: Metrics, route: str, method: str, status: int, took_s: float) -> None:
     """Count one answered request."""
-    method = method if method in _METHODS else "other"
-    metrics.requests.labels(route, method, str(status)).inc()
-    metrics.request_seconds.labels(route).observe(took_s)
+    metrics.request(route, method if method in _METHODS else "other", status).inc()
+    metrics.request_time(route).observe(took_s)
 
 
 def told(request_id: str, route: str, method: str, status: int, took_s: float, **more: str) -> None:

@@ -11,6 +11,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._requests: dict[tuple[str, str, int], Counter] = {}
+        self._request_times: dict[str, Histogram] = {}
         self.requests = Counter(
             "productfruits_requests", "Requests answered.", ["route", "method", "status"], registry=self.registry
         )
@@ -45,3 +47,16 @@ class Metrics:
         self.writer_deaths = Counter(
             "productfruits_writer_deaths", "Times the writer thread ended unexpectedly.", registry=self.registry
         )
+
+    def request(self, route: str, method: str, status: int) -> Counter:
+        """The counter of these requests; looking it up by its labels costs more than counting."""
+        key = (route, method, status)
+        if key not in self._requests:
+            self._requests[key] = self.requests.labels(route, method, str(status))
+        return self._requests[key]
+
+    def request_time(self, route: str) -> Histogram:
+        """The histogram of a route's answers."""
+        if route not in self._request_times:
+            self._request_times[route] = self.request_seconds.labels(route)
+        return self._request_times[route]

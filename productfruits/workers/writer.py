@@ -267,11 +267,10 @@ class Writer:
         return Receipt(rejected=waiting.weight)
 
     def _answer(self, group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
+        receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+        for name in ("accepted", "duplicates", "ignored", "rejected") if receipts else ():
+            self._metrics.messages.labels(name).inc(sum(getattr(receipt, name) for receipt in receipts))
         for waiting, outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Receipt):
-                for name in ("accepted", "duplicates", "ignored", "rejected"):
-                    if count := getattr(outcome, name):
-                        self._metrics.messages.labels(name).inc(count)
             try:
                 waiting.done(outcome)
             except Exception as err:  # the loop's edge: one lost listener must not cost the others their answer
