@@ -9,6 +9,7 @@ from productfruits.cli.admin import admin, setup_link
 from productfruits.cli.api_key import api_key
 from productfruits.cli.backup import backup
 from productfruits.cli.doctor import doctor
+from productfruits.cli.keys import keys
 from productfruits.cli.replay import replay
 from productfruits.cli.segment import segment
 from productfruits.cli.serve import serve
@@ -47,5 +48,5 @@ def main() -> None:
     """
 
 
-for command in (serve, setup_link, workspace, segment, api_key, admin, users, replay, backup, doctor):
+for command in (serve, setup_link, workspace, segment, api_key, admin, users, keys, replay, backup, doctor):
     main.add_command(command)

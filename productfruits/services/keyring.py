@@ -4,8 +4,11 @@ On an empty SQLite store they are made on the first start, so that two commands 
 a missing key stops the start: a new one would make every stored secret unreadable, or differ between processes.
 """
 
+import datetime as dt
 import os
 import secrets
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +29,10 @@ class KeyMissing(ProductFruitsError):
     """A key that this store needs is missing, so the server does not start."""
 
 
+class NothingEncrypted(ProductFruitsError):
+    """No stored secret was encrypted with this key. See which keys are in use with: productfruits keys status"""
+
+
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """What `unlock` found or made. `files` are the key files in use, `made` those that this call created."""
@@ -42,7 +49,7 @@ def unlock(settings: Settings, session: Session, *, make: bool = True) -> Keyrin
     With `make` False nothing is ever made. Raises `KeyMissing` with the id of the key that is needed. Safe to call from
     several processes at once.
     """
-    needed = _key_ids_in_store(session)
+    needed = set(usage(session))
     may_make = make and settings.is_sqlite and not needed
     files: list[Path] = []
     made: list[Path] = []
@@ -73,7 +80,8 @@ def unlock(settings: Settings, session: Session, *, make: bool = True) -> Keyrin
     if lacking := needed - set(vault.key_ids):
         raise KeyMissing(
             f"Secrets in the store were encrypted with key {', '.join(sorted(lacking))}, and this server has only "
-            f"{', '.join(vault.key_ids)}. Add the missing key to PRODUCTFRUITS_ENCRYPTION_KEYS, after the newest one."
+            f"{', '.join(vault.key_ids)}. Add the missing key to PRODUCTFRUITS_ENCRYPTION_KEYS, after the newest one. "
+            f"If it is lost for good: productfruits keys give-up {min(lacking)}"
         )
     return Keyring(secret_key, vault, tuple(files), tuple(made))
 
@@ -81,24 +89,48 @@ def unlock(settings: Settings, session: Session, *, make: bool = True) -> Keyrin
 def reencrypt(session: Session, vault: Vault) -> int:
     """Write every stored secret again with the newest key, so that older keys can go; returns how many there were."""
     count = 0
-    for secret in session.scalars(select(ConnectionSecret).where(ConnectionSecret.ciphertext != b"")):
+    for secret in _stored(session):
         if not vault.is_newest(secret.ciphertext):
             secret.ciphertext = vault.encrypt(secret.identity, vault.decrypt(secret.identity, secret.ciphertext))
             count += 1
     return count
 
 
-def _key_ids_in_store(session: Session) -> set[str]:
-    stored = session.scalars(select(ConnectionSecret.ciphertext).where(ConnectionSecret.ciphertext != b""))
-    return {key_id_of(ciphertext) for ciphertext in stored}
+def give_up(session: Session, key_id: str, now: dt.datetime) -> int:
+    """End every secret that was encrypted with a lost key, so that the server starts again; returns how many.
+
+    The connections refuse what Segment sends until a new secret is made and pasted there.
+    """
+    ended = [secret for secret in _stored(session) if key_id_of(secret.ciphertext) == key_id]
+    if not ended:
+        raise NothingEncrypted()
+    for secret in ended:
+        secret.revoked_at, secret.ciphertext = secret.revoked_at or now, b""
+    session.flush()
+    return len(ended)
+
+
+def usage(session: Session) -> dict[str, int]:
+    """How many stored secrets each key encrypts, by key id."""
+    return dict(Counter(key_id_of(secret.ciphertext) for secret in _stored(session)))
+
+
+def _stored(session: Session) -> Sequence[ConnectionSecret]:
+    return session.scalars(
+        select(ConnectionSecret).where(ConnectionSecret.ciphertext != b"").order_by(ConnectionSecret.id)
+    ).all()
 
 
 def _missing(setting: str, path: Path, needed: set[str]) -> str:
-    which = f" The store needs key {', '.join(sorted(needed))}." if needed else ""
+    if not needed:
+        return (
+            f"{setting} is not set and {path} does not exist. Restore the key from where it was kept, or make one and "
+            "set it in the environment of every process."
+        )
     return (
-        f"{setting} is not set and {path} does not exist.{which} Restore the key from where it was kept"
-        + (", or" if not needed else ";")
-        + (" make one and set it in the environment of every process." if not needed else " a new one cannot read it.")
+        f"{setting} is not set and {path} does not exist. The store needs key {', '.join(sorted(needed))}: restore it "
+        "from where it was kept, since a new key cannot read what it wrote. If it is lost for good: productfruits keys "
+        f"give-up {min(needed)}"
     )
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography.fernet import Fernet
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.cli import main
 from productfruits.models import AuditEntry
 from productfruits.services import admins, api_keys, audit, connections, workspaces
+from productfruits.services.vault import key_id
 from tests.cli.conftest import Run, document, refusal
 from tests.services import factories
 from tests.services.factories import NOW
@@ -278,3 +280,32 @@ def test_nothing_secret_stands_in_the_audit_log(run: Run, acme: str, sessions: s
         assert secret not in told
     with sessions() as session:
         assert connections.of_workspace(session, workspaces.by_key(session, acme).id) is not None
+
+
+def test_a_key_is_changed_without_a_pause(run: Run, acme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    monkeypatch.setenv("PRODUCTFRUITS_ENCRYPTION_KEYS", old)
+    run("segment", "activate")
+    monkeypatch.setenv("PRODUCTFRUITS_ENCRYPTION_KEYS", f"{new},{old}")
+    assert document(run("keys", "reencrypt", "--json")) == {"key": key_id(new), "secrets": 1}
+    assert document(run("keys", "reencrypt", "--json"))["secrets"] == 0
+    monkeypatch.setenv("PRODUCTFRUITS_ENCRYPTION_KEYS", new)
+    assert document(run("keys", "status", "--json")) == {
+        "keys": [{"key": key_id(new), "here": True, "newest": True, "secrets": 1}]
+    }
+
+
+def test_a_lost_key_is_given_up(run: Run, acme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, new = (Fernet.generate_key().decode() for _ in range(2))
+    monkeypatch.setenv("PRODUCTFRUITS_ENCRYPTION_KEYS", lost)
+    run("segment", "activate")
+    monkeypatch.setenv("PRODUCTFRUITS_ENCRYPTION_KEYS", new)
+    assert f"keys give-up {key_id(lost)}" in refusal(run("segment", "rotate"))
+    status = run("keys", "status", "--json")
+    assert f"keys give-up {key_id(lost)}" in status.stderr
+    assert document(status)["keys"] == [{"key": key_id(lost), "here": False, "newest": False, "secrets": 1}]
+    assert "keys status" in refusal(run("keys", "give-up", key_id(new)))
+    assert document(run("keys", "give-up", key_id(lost), "--json")) == {"key": key_id(lost), "secrets": 1}
+    assert document(run("segment", "status", "--json"))["secrets"] == []
+    assert document(run("segment", "rotate", "--json"))["webhook_secret"].startswith("whs_")
+    assert len(document(run("segment", "status", "--json"))["secrets"]) == 1
