@@ -150,9 +150,9 @@ class _Outcomes:
         self._ready: deque[tuple[asyncio.Future[Outcome | None], Outcome]] = deque()
         self._is_woken = False
 
-    def listener(
-        self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Outcome | None]
-    ) -> Callable[[Outcome], None]:
+    def listener(self, future: asyncio.Future[Outcome | None]) -> Callable[[Outcome], None]:
+        loop = future.get_loop()
+
         def done(outcome: Outcome) -> None:
             self._ready.append((future, outcome))
             if not self._is_woken:
