@@ -22,7 +22,7 @@ class NotListening(ProductFruitsError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the webhook answered. `content` is its JSON object."""
+    """What the webhook answered. `content` is its JSON object, empty where there was none."""
 
     status: int
     content: dict[str, object]
@@ -36,8 +36,8 @@ def send(settings: Settings, token: str, secret: bytes, body: bytes) -> Reply:
     try:
         connection.request("POST", f"/webhooks/segment/{token}", body, headers)
         answer = connection.getresponse()
-        content = json.loads(answer.read(100_000))
-    except (OSError, http.client.HTTPException, ValueError) as err:
+        said = answer.read(100_000)
+    except (OSError, http.client.HTTPException) as err:
         raise NotListening(
             f"This server does not answer at {host}:{settings.port} ({type(err).__name__}). If it runs under "
             "another server than `productfruits serve`, set PRODUCTFRUITS_HOST and PRODUCTFRUITS_PORT to where that "
@@ -45,7 +45,16 @@ def send(settings: Settings, token: str, secret: bytes, body: bytes) -> Reply:
         ) from err
     finally:
         connection.close()
-    return Reply(answer.status, content if isinstance(content, dict) else {})
+    return Reply(answer.status, _object(said))
+
+
+def _object(said: bytes) -> dict[str, object]:
+    """The JSON object in an answer; empty for the page of another server on this port."""
+    try:
+        content = json.loads(said)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _own_host(host: str) -> str:

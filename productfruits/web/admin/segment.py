@@ -189,7 +189,8 @@ def test(place: Place) -> ResponseReturnValue:
             "warning",
         )
     else:
-        flash(f"The webhook refused the test event ({reply.status}): {reply.content.get('message', '')}", "error")
+        said = reply.content.get("message", "No reason was given: look into the log of the server.")
+        flash(f"The webhook refused the test event ({reply.status}). {said}", "error")
     return _back(place)
 
 
