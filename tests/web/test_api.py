@@ -1,14 +1,17 @@
 """The HTTP API through the client, on both databases: shapes, refusals, and the walls between workspaces."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import marshmallow
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from productfruits.services import api_keys, rejections
@@ -356,9 +359,27 @@ def test_an_erased_user_is_gone(acme: Acme) -> None:
     assert len(acme.call("GET", "/users", acme.stranger).json["users"]) == 2  # type: ignore[index]
 
 
-def test_a_store_that_is_away_is_503_and_a_bug_says_nothing(
-    acme: Acme, runtime: Runtime, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", "/users"), ("PATCH", "/users/x")])
+def test_a_store_that_is_away_is_come_again(acme: Acme, runtime: Runtime, method: str, path: str) -> None:
+    away: Exception = psycopg.OperationalError("connection refused")
+    if runtime.settings.is_sqlite:
+        away = sqlite3.OperationalError("unable to open database file")
+        away.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+
+    def refuse(*_: Any) -> None:
+        raise away
+
+    runtime.engine.dispose()
+    event.listen(runtime.engine, "do_connect", refuse)
+    try:
+        response = acme.call(method, path, json={} if method == "PATCH" else None)
+    finally:
+        event.remove(runtime.engine, "do_connect", refuse)
+    assert_refusal(response, 503, "unavailable")
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_a_bug_says_nothing_of_what_it_met(acme: Acme, runtime: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
     with runtime.writing() as session:
         session.connection().exec_driver_sql("ALTER TABLE groups RENAME TO hidden")
     try:
