@@ -25,7 +25,7 @@ class Match:
     why: str
 
 
-#: Event.matched_by -> why the event is where it is. The rule is in docs/matching.md.
+#: Event.matched_by -> why the event is where it is. The rule is in docs/matching-rule.md.
 MATCHED_BY: Final[Mapping[str, Match]] = {
     "email": Match(
         "by e-mail",
