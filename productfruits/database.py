@@ -5,6 +5,7 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was committed surviv
 """
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -125,14 +126,8 @@ def bulk_insert(session: Session, model: type[Base], rows: Sequence[Mapping[str,
     if not rows:
         return
     connection = session.connection()
-    target, names = table(model), tuple(rows[0])
-    convert = [_converter(target.c[name].type, connection.dialect) for name in names]
-    tuples = [
-        tuple(value if to is None else to(value) for to, value in zip(convert, row.values(), strict=True))
-        for row in rows
-    ]
-    quote = connection.dialect.identifier_preparer.quote
-    columns = f"{quote(target.name)} ({', '.join(quote(name) for name in names)})"
+    names, tuples = tuple(rows[0]), _tuples(connection, model, rows)
+    columns = f"{_quoted(connection, table(model).name)} ({', '.join(_quoted(connection, name) for name in names)})"
     if connection.dialect.name == "sqlite":
         placeholders = ", ".join("?" * len(names))
         connection.exec_driver_sql(f"INSERT INTO {columns} VALUES ({placeholders})", tuples)
@@ -141,6 +136,19 @@ def bulk_insert(session: Session, model: type[Base], rows: Sequence[Mapping[str,
     with driver.cursor() as cursor, cursor.copy(f"COPY {columns} FROM STDIN") as copy:
         for values in tuples:
             copy.write_row(values)
+
+
+def bulk_update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Update many rows, each found by its `key`, which is the last of the keys that all rows have."""
+    if not rows:
+        return
+    connection = session.connection()
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    columns = ", ".join(f"{_quoted(connection, name)} = {mark}" for name in rows[0] if name != key)
+    target = _quoted(connection, table(model).name)
+    connection.exec_driver_sql(
+        f"UPDATE {target} SET {columns} WHERE {_quoted(connection, key)} = {mark}", _tuples(connection, model, rows)
+    )
 
 
 def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Sequence[str]) -> Executable:
@@ -161,6 +169,20 @@ def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Seq
     )
 
 
+def _tuples(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """The rows as the driver takes them, the values in the order of the first row's keys."""
+    columns = table(model).c
+    convert = [_converter(columns[name].type, connection.dialect) for name in rows[0]]
+    return [
+        tuple(value if to is None else to(value) for to, value in zip(convert, row.values(), strict=True))
+        for row in rows
+    ]
+
+
+def _quoted(connection: Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)
+
+
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
     """What turns a value of this column type into what the driver takes; None where it takes it as it is."""
     if isinstance(kind, UtcDateTime):
@@ -169,6 +191,8 @@ def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] 
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
+# The rows of a group share their time of receipt.
+@functools.lru_cache(maxsize=1_024)
 def _sqlite_datetime(value: dt.datetime | None) -> str | None:
     return None if value is None else value.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
 

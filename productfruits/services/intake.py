@@ -3,6 +3,7 @@
 Whatever the grouping into transactions, the result is that of one message at a time in order of arrival.
 """
 
+import base64
 import datetime as dt
 import hashlib
 import uuid
@@ -10,21 +11,42 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
 
-from productfruits.database import bulk_insert
+from productfruits.database import UtcDateTime, bulk_insert, table
 from productfruits.identity import keys
 from productfruits.identity.directory import Placement, Sighting
 from productfruits.models import Connection, ConnectionSecret, Event, SeenMessage
 from productfruits.segment.messages import Message, Parsed
-from productfruits.services import groups, people, rejections
+from productfruits.services import groups, lookups, people, rejections
 from productfruits.services.locks import write_lock
 from productfruits.services.rejections import Refused
 from productfruits.services.times import microseconds
 
 #: Refused elements of one request that are logged one by one; the rest only counts.
 LOGGED_REFUSALS = 20
+COUNTERS = ("accepted", "duplicates", "ignored", "rejected")
+COUNT = (
+    update(table(Connection))
+    .where(table(Connection).c.id == bindparam("of_connection"))
+    .values(
+        {name: table(Connection).c[name] + bindparam(f"more_{name}") for name in COUNTERS}
+        | {
+            "first_received_at": func.coalesce(
+                table(Connection).c.first_received_at, bindparam("first", type_=UtcDateTime)
+            ),
+            "last_received_at": func.coalesce(
+                bindparam("last", type_=UtcDateTime), table(Connection).c.last_received_at
+            ),
+        }
+    )
+)
+USE = (
+    update(table(ConnectionSecret))
+    .where(table(ConnectionSecret).c.id == bindparam("of_secret"))
+    .values(last_used_at=bindparam("used"))
+)
 NO_TRAITS: Mapping[str, Any] = {}
 NOTHING = Parsed(messages=(), refused=(), ignored=0)
 
@@ -75,7 +97,7 @@ class _Group:
 
     candidates: list[_Candidate] = field(default_factory=list)
     #: Digest -> the message is a delete (its id is kept for ever).
-    seen: dict[bytes, bool] = field(default_factory=dict)
+    seen: dict[str, bool] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -93,8 +115,9 @@ def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> 
     return receipts
 
 
-def message_digest(message_id: str) -> bytes:
-    return hashlib.blake2b(message_id.encode(), digest_size=16).digest()
+def message_digest(message_id: str) -> str:
+    digest = hashlib.blake2b(message_id.encode(), digest_size=16).digest()
+    return base64.urlsafe_b64encode(digest)[:22].decode()
 
 
 def _receive_workspace(
@@ -124,15 +147,10 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
     return group
 
 
-def _seen(session: Session, workspace_id: int, message_ids: Iterable[str]) -> set[bytes]:
+def _seen(session: Session, workspace_id: int, message_ids: Iterable[str]) -> set[str]:
     digests = {message_digest(message_id) for message_id in message_ids}
-    if not digests:
-        return set()
-    return set(
-        session.scalars(
-            select(SeenMessage.digest).where(SeenMessage.workspace_id == workspace_id, SeenMessage.digest.in_(digests))
-        )
-    )
+    rows = lookups.find(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
+    return {row.digest for row in rows}
 
 
 def _sighting(message: Message, message_id: str, received: int, trust: Literal["server", "public"]) -> Sighting:
@@ -211,7 +229,7 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
     bulk_insert(session, Event, rows)
 
 
-def _insert_seen(session: Session, workspace_id: int, seen: dict[bytes, bool], now: dt.datetime) -> None:
+def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now: dt.datetime) -> None:
     bulk_insert(
         session,
         SeenMessage,
@@ -247,19 +265,9 @@ def _count(session: Session, arrivals: Sequence[tuple[Arrival, Receipt]]) -> Non
     for connection_id in sorted({a.connection_id for a, _ in arrivals if a.connection_id is not None}):
         mine = [(a, r) for a, r in arrivals if a.connection_id == connection_id]
         received = [a.received_at for a, _ in mine if a.refusal is None]
-        values: dict[str, object] = {
-            name: getattr(Connection, name) + sum(getattr(receipt, name) for _, receipt in mine)
-            for name in ("accepted", "duplicates", "ignored", "rejected")
-        }
-        if received:
-            values["last_received_at"] = max(received)
-        session.execute(update(Connection).where(Connection.id == connection_id).values(values))
-        if received:
-            session.execute(
-                update(Connection)
-                .where(Connection.id == connection_id, Connection.first_received_at.is_(None))
-                .values(first_received_at=min(received))
-            )
+        counts = {f"more_{name}": sum(getattr(receipt, name) for _, receipt in mine) for name in COUNTERS}
+        times = {"first": min(received, default=None), "last": max(received, default=None)}
+        session.execute(COUNT, {"of_connection": connection_id, **counts, **times})
     for secret_id in sorted({a.secret_id for a, _ in arrivals if a.secret_id is not None}):
         used = max(a.received_at for a, _ in arrivals if a.secret_id == secret_id)
-        session.execute(update(ConnectionSecret).where(ConnectionSecret.id == secret_id).values(last_used_at=used))
+        session.execute(USE, {"of_secret": secret_id, "used": used})

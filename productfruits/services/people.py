@@ -8,14 +8,14 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from productfruits.database import bulk_insert, table, upsert
+from productfruits.database import Base, bulk_insert, bulk_update, table, upsert
 from productfruits.identity.directory import Changes, Directory, EraseUser, Link, Person, Sighting, Visitor
 from productfruits.models import GroupMember, User, UserAlias, Workspace
 from productfruits.models import Visitor as VisitorRow
-from productfruits.services import conflicts, erasure, moves, tombstones, user_ids
+from productfruits.services import conflicts, erasure, lookups, moves, tombstones, user_ids
 from productfruits.services.times import instant, microseconds
 
 USER_COLUMNS = (
@@ -29,13 +29,14 @@ USER_COLUMNS = (
     User.first_seen_at,
     User.last_seen_at,
 )
+ALIAS_COLUMNS = (UserAlias.kind, UserAlias.value, UserAlias.user_id, UserAlias.how, UserAlias.message_id)
+VISITOR_COLUMNS = (VisitorRow.anonymous_id, VisitorRow.traits, VisitorRow.trait_times, VisitorRow.group_ids)
+SUPPRESSION = select(Workspace.salt, Workspace.suppress_erased).where(Workspace.id == bindparam("of_workspace"))
 
 
 def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> Directory:
     """Everybody whom these sightings can lead to, with the ids, visitors and tombstones that matter for them."""
-    workspace = session.execute(
-        select(Workspace.salt, Workspace.suppress_erased).where(Workspace.id == workspace_id)
-    ).one()
+    workspace = session.execute(SUPPRESSION, {"of_workspace": workspace_id}).one()
     emails = {s.email.key for s in sightings if s.email.key}
     ids = {i for s in sightings for i in (s.user_id, s.previous_id) if i}
     anonymous_ids = {i for s in sightings for i in (s.anonymous_id, s.previous_id) if i}
@@ -43,21 +44,17 @@ def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> 
     aliases = {
         (row.kind, row.value): row
         for kind, values in (("user_id", ids), ("anonymous_id", anonymous_ids))
-        if values
-        for row in _aliases(session, workspace_id, UserAlias.kind == kind, UserAlias.value.in_(values))
+        for row in lookups.find(session, ALIAS_COLUMNS, UserAlias.value, workspace_id, values, kind=kind)
     }
     people: dict[str, Person] = {}
-    for column, values in (
-        (User.email_key, emails),
-        (User.username, ids),
-        (User.id, {row.user_id for row in aliases.values()}),
-    ):
-        if wanted := values - people.keys() if column is User.id else values:
-            rows = session.execute(select(*USER_COLUMNS).where(User.workspace_id == workspace_id, column.in_(wanted)))
-            people.update((row.id, _person(row)) for row in rows if row.id not in people)
-    if people and any(sighting.kind == "delete" for sighting in sightings):
+    for key, values in ((User.email_key, emails), (User.username, ids)):
+        rows = lookups.find(session, USER_COLUMNS, key, workspace_id, values)
+        people |= {row.id: _person(row) for row in rows if row.id not in people}
+    aliased = {row.user_id for row in aliases.values()} - people.keys()
+    people |= {row.id: _person(row) for row in lookups.find(session, USER_COLUMNS, User.id, workspace_id, aliased)}
+    if any(sighting.kind == "delete" for sighting in sightings):
         # A delete leaves a tombstone for every id of the user.
-        for row in _aliases(session, workspace_id, UserAlias.user_id.in_(people)):
+        for row in lookups.find(session, ALIAS_COLUMNS, UserAlias.user_id, workspace_id, people.keys()):
             aliases.setdefault((row.kind, row.value), row)
 
     salt = workspace.salt
@@ -105,14 +102,6 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
     tombstones.bury(session, workspace_id, changes.tombstones)
 
 
-def _aliases(session: Session, workspace_id: int, *conditions: ColumnElement[bool]) -> Sequence[Any]:
-    return session.execute(
-        select(UserAlias.kind, UserAlias.value, UserAlias.user_id, UserAlias.how, UserAlias.message_id).where(
-            UserAlias.workspace_id == workspace_id, *conditions
-        )
-    ).all()
-
-
 def _person(row: Row[Any]) -> Person:
     return Person(
         id=row.id,
@@ -133,14 +122,10 @@ def _link(row: Row[Any], person: Person) -> Link:
 
 
 def _visitors(session: Session, workspace_id: int, anonymous_ids: set[str]) -> list[Visitor]:
-    if not anonymous_ids:
-        return []
-    rows = session.execute(
-        select(VisitorRow.anonymous_id, VisitorRow.traits, VisitorRow.trait_times, VisitorRow.group_ids).where(
-            VisitorRow.workspace_id == workspace_id, VisitorRow.anonymous_id.in_(anonymous_ids)
-        )
-    )
-    return [Visitor(row.anonymous_id, row.traits, row.trait_times, row.group_ids, stored=True) for row in rows]
+    return [
+        Visitor(row.anonymous_id, row.traits, row.trait_times, row.group_ids, stored=True)
+        for row in lookups.find(session, VISITOR_COLUMNS, VisitorRow.anonymous_id, workspace_id, anonymous_ids)
+    ]
 
 
 def _forget_dead_letters(session: Session, workspace_id: int, changes: Changes) -> None:
@@ -166,7 +151,6 @@ def _release_keys(session: Session, changes: Changes) -> None:
 
 
 def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
-    users = table(User)
     bulk_insert(
         session,
         User,
@@ -183,10 +167,9 @@ def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.
             values |= _keys(person)
         if person.traits_changed:
             values |= _traits(person)
-        portions.setdefault(tuple(values), []).append({"row_id": person.id} | values)
-    for names, rows in portions.items():
-        statement = update(users).where(users.c.id == bindparam("row_id"))
-        session.execute(statement.values({name: bindparam(name) for name in names}), rows)
+        portions.setdefault(tuple(values), []).append(values | {"id": person.id})
+    for rows in portions.values():
+        bulk_update(session, User, "id", rows)
 
 
 def _seen(person: Person) -> dict[str, Any]:
@@ -207,39 +190,53 @@ def _traits(person: Person) -> dict[str, Any]:
 
 
 def _save_links(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
-    if changes.saved_links:
-        session.execute(
-            upsert(session, UserAlias, ("workspace_id", "kind", "value"), ("user_id", "how", "message_id")),
-            [
-                {
-                    "workspace_id": workspace_id,
-                    "kind": link.kind,
-                    "value": link.value,
-                    "user_id": link.user.id,
-                    "how": link.how,
-                    "message_id": link.message_id,
-                    "created_at": now,
-                }
-                for link in changes.saved_links
-            ],
-        )
+    rows = [
+        {
+            "workspace_id": workspace_id,
+            "kind": link.kind,
+            "value": link.value,
+            "user_id": link.user.id,
+            "how": link.how,
+            "message_id": link.message_id,
+            "created_at": now,
+        }
+        for link in changes.saved_links
+    ]
+    stored = [link.stored for link in changes.saved_links]
+    _insert_or_replace(
+        session, UserAlias, ("workspace_id", "kind", "value"), ("user_id", "how", "message_id"), rows, stored
+    )
 
 
 def _save_visitors(session: Session, workspace_id: int, changes: Changes) -> None:
-    if changes.saved_visitors:
-        session.execute(
-            upsert(session, VisitorRow, ("workspace_id", "anonymous_id"), ("traits", "trait_times", "group_ids")),
-            [
-                {
-                    "workspace_id": workspace_id,
-                    "anonymous_id": visitor.anonymous_id,
-                    "traits": visitor.traits,
-                    "trait_times": visitor.trait_times,
-                    "group_ids": visitor.group_ids,
-                }
-                for visitor in changes.saved_visitors
-            ],
-        )
+    rows = [
+        {
+            "workspace_id": workspace_id,
+            "anonymous_id": visitor.anonymous_id,
+            "traits": visitor.traits,
+            "trait_times": visitor.trait_times,
+            "group_ids": visitor.group_ids,
+        }
+        for visitor in changes.saved_visitors
+    ]
+    stored = [visitor.stored for visitor in changes.saved_visitors]
+    columns = ("traits", "trait_times", "group_ids")
+    _insert_or_replace(session, VisitorRow, ("workspace_id", "anonymous_id"), columns, rows, stored)
+
+
+def _insert_or_replace(
+    session: Session,
+    model: type[Base],
+    keys: Sequence[str],
+    columns: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    stored: Sequence[bool],
+) -> None:
+    """Write rows of which it is known whether they are stored: new ones, by far the most, need no look at the key."""
+    bulk_insert(session, model, [row for row, is_stored in zip(rows, stored, strict=True) if not is_stored])
+    changed = [row for row, is_stored in zip(rows, stored, strict=True) if is_stored]
+    if changed:
+        session.execute(upsert(session, model, keys, columns), changed)
 
 
 def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> None:

@@ -194,7 +194,7 @@ def test_old_rows_go_and_delete_ids_stay_for_ever(session: Session) -> None:
     for age in (0, 9, 11):
         factories.event(session, acme, name=str(age), received_at=NOW - age * days, timestamp=NOW - 50 * days)
     for number, seen_at in enumerate((NOW - 7 * days, NOW - 29 * days, NOW - 31 * days, None)):
-        session.add(SeenMessage(workspace_id=acme.id, digest=bytes([number]), seen_at=seen_at))
+        session.add(SeenMessage(workspace_id=acme.id, digest=str(number), seen_at=seen_at))
     dead_letter(session, acme, 1, b"old", last_failed_at=NOW - 31 * days)
     dead_letter(session, acme, 2, b"new")
     session.flush()
@@ -203,7 +203,7 @@ def test_old_rows_go_and_delete_ids_stay_for_ever(session: Session) -> None:
 
     assert (pruned.events, pruned.message_ids, pruned.dead_letters) == (1, 1, 1)
     assert set(session.scalars(select(Event.name))) == {"0", "9"}
-    assert sorted(session.scalars(select(SeenMessage.digest))) == [b"\0", b"\1", b"\3"]
+    assert sorted(session.scalars(select(SeenMessage.digest))) == ["0", "1", "3"]
     assert not retention.prune(session, NOW, event_days=10).more
     assert retention.prune(session, NOW + 99 * days, event_days=0).events == 0
 
@@ -213,7 +213,7 @@ def test_much_that_is_old_goes_in_chunks(session: Session) -> None:
     old = NOW - dt.timedelta(days=99)
     for number in range(7):
         factories.event(session, acme, received_at=old)
-        session.add(SeenMessage(workspace_id=acme.id, digest=bytes([number]), seen_at=old))
+        session.add(SeenMessage(workspace_id=acme.id, digest=str(number), seen_at=old))
     factories.event(session, acme)
     session.flush()
     rounds = []
