@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.furnished import EMAIL, PASSWORD, Furnished, furnished, log_in
 
-
 Scheme = Literal["light", "dark"]
 each_scheme = pytest.mark.parametrize("scheme", ["light", "dark"])
 

@@ -113,6 +113,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         admins.join(session, admin, workspace.id, role if role in ROLES else "owner")
     activated = connections.activate(session, workspace, now, runtime.vault)
     rotated = connections.rotate(session, activated.connection, now, runtime.vault)
+    audit.record(session, workspace_id=workspace.id, actor="cli", action="secret.rotated", now=now)
     return House(
         workspace.key,
         workspace.id,
@@ -123,7 +124,6 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "secret": rotated.secret_id,
             "token": activated.webhook_token,
             "webhook_secret": rotated.webhook_secret,
-            "audit": audit.record(session, workspace_id=workspace.id, actor="cli", action="secret.rotated", now=now),
         },
         staff,
     )
