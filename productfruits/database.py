@@ -6,7 +6,8 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was committed surviv
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +29,8 @@ from productfruits.config import PACKAGE
 LOCK_TIMEOUT_MS = 2_000
 #: Short admin and CLI transactions on SQLite wait this long for the writer.
 BUSY_TIMEOUT_MS = 5_000
+#: Rows of one statement at most; a power of two.
+PORTION_ROWS = 64
 #: Set by `begin_immediate` for transactions that are going to write.
 IMMEDIATE = "productfruits_immediate"
 
@@ -118,37 +121,46 @@ def table(model: type[Base]) -> Table:
 
 
 def bulk_insert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many rows with the same keys, each value in the form that its column's type declares.
+    """Insert many rows with the same keys.
 
-    SQLAlchemy binds every value of every row by itself; here a column's conversion is looked up once and the rows go
-    to the driver as tuples, on Postgres by COPY (https://www.postgresql.org/docs/current/sql-copy.html).
+    SQLAlchemy binds every value of every row by itself; here the rows go to the driver as they are, on Postgres by
+    COPY (https://www.postgresql.org/docs/current/sql-copy.html).
     """
     if not rows:
         return
     connection = session.connection()
-    names, tuples = tuple(rows[0]), _tuples(connection, model, rows)
+    names, values = tuple(rows[0]), _values(connection, model, rows)
     columns = f"{_quoted(connection, table(model).name)} ({', '.join(_quoted(connection, name) for name in names)})"
-    if connection.dialect.name == "sqlite":
-        placeholders = ", ".join("?" * len(names))
-        connection.exec_driver_sql(f"INSERT INTO {columns} VALUES ({placeholders})", tuples)
-        return
     driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite":
+        for portion in _portions(values):
+            driver.execute(f"INSERT INTO {columns} VALUES {_marks(portion)}", list(chain.from_iterable(portion)))
+        return
     with driver.cursor() as cursor, cursor.copy(f"COPY {columns} FROM STDIN") as copy:
-        for values in tuples:
-            copy.write_row(values)
+        for row in values:
+            copy.write_row(row)
 
 
 def bulk_update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Update many rows, each found by its `key`, which is the last of the keys that all rows have."""
+    """Update many rows, each found by its `key`. All rows have the same keys."""
     if not rows:
         return
     connection = session.connection()
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    columns = ", ".join(f"{_quoted(connection, name)} = {mark}" for name in rows[0] if name != key)
-    target = _quoted(connection, table(model).name)
-    connection.exec_driver_sql(
-        f"UPDATE {target} SET {columns} WHERE {_quoted(connection, key)} = {mark}", _tuples(connection, model, rows)
-    )
+    target, quoted_key = _quoted(connection, table(model).name), _quoted(connection, key)
+    names = [*(name for name in rows[0] if name != key), key]
+    values = _values(connection, model, [{name: row[name] for name in names} for row in rows])
+    if connection.dialect.name == "sqlite":
+        columns = ", ".join(f"{_quoted(connection, name)} = given.column{n}" for n, name in enumerate(names[:-1], 1))
+        for portion in _portions(values):
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute(
+                f"UPDATE {target} SET {columns} FROM (VALUES {_marks(portion)}) AS given "
+                f"WHERE {target}.{quoted_key} = given.column{len(names)}",
+                list(chain.from_iterable(portion)),
+            )
+        return
+    columns = ", ".join(f"{_quoted(connection, name)} = %s" for name in names[:-1])
+    connection.exec_driver_sql(f"UPDATE {target} SET {columns} WHERE {quoted_key} = %s", [tuple(row) for row in values])
 
 
 def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Sequence[str]) -> Executable:
@@ -169,26 +181,44 @@ def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Seq
     )
 
 
-def _tuples(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """The rows as the driver takes them, the values in the order of the first row's keys."""
-    columns = table(model).c
-    convert = [_converter(columns[name].type, connection.dialect) for name in rows[0]]
-    return [
-        tuple(value if to is None else to(value) for to, value in zip(convert, row.values(), strict=True))
-        for row in rows
-    ]
+def _values(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """The values of the rows in the order of the first row's keys, as the driver takes them."""
+    columns, dialect = table(model).c, connection.dialect.name
+    convert = [(n, to) for n, name in enumerate(rows[0]) if (to := _converter(columns[name].type, dialect)) is not None]
+    lists = [list(row.values()) for row in rows]
+    for values in lists:
+        for n, to in convert:
+            values[n] = to(values[n])
+    return lists
+
+
+def _converter(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
+    """What makes the driver's value; None where it takes Python's. For SQLite as SQLAlchemy's own types do it."""
+    if isinstance(kind, JSON):
+        return encode_json
+    return _sqlite_datetime if isinstance(kind, UtcDateTime) and dialect == "sqlite" else None
+
+
+def _portions(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Portions of a few sizes only, so that the driver knows their statements.
+
+    Not row by row: SQLite's driver lets go of the interpreter for every statement, and may wait long to get it back.
+    """
+    start, size = 0, PORTION_ROWS
+    while start < len(values):
+        while size > len(values) - start:
+            size //= 2
+        yield values[start : start + size]
+        start += size
+
+
+def _marks(portion: list[list[Any]]) -> str:
+    row = f"({', '.join('?' * len(portion[0]))})"
+    return ", ".join([row] * len(portion))
 
 
 def _quoted(connection: Connection, name: str) -> str:
     return connection.dialect.identifier_preparer.quote(name)
-
-
-def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    """What turns a value of this column type into what the driver takes; None where it takes it as it is."""
-    if isinstance(kind, UtcDateTime):
-        # The Postgres driver writes aware datetimes itself; for SQLite this is the text that SQLAlchemy's type makes.
-        return None if dialect.name == "postgresql" else _sqlite_datetime
-    return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 # The rows of a group share their time of receipt.

@@ -3,11 +3,10 @@
 Whatever the grouping into transactions, the result is that of one message at a time in order of arrival.
 """
 
-import base64
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -116,8 +115,7 @@ def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> 
 
 
 def message_digest(message_id: str) -> str:
-    digest = hashlib.blake2b(message_id.encode(), digest_size=16).digest()
-    return base64.urlsafe_b64encode(digest)[:22].decode()
+    return hashlib.blake2b(message_id.encode(), digest_size=16).hexdigest()
 
 
 def _receive_workspace(
@@ -131,12 +129,14 @@ def _receive_workspace(
 def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]]) -> _Group:
     """Leave out what was seen before, in the store or earlier in this very group."""
     group = _Group()
-    known = _seen(session, workspace_id, (m.message_id for a, _ in arrivals for m in a.parsed.messages if m.message_id))
+    ids = {message.message_id for arrival, _ in arrivals for message in arrival.parsed.messages if message.message_id}
+    digests = {message_id: message_digest(message_id) for message_id in ids}
+    known = _seen(session, workspace_id, digests.values())
     for arrival, receipt in arrivals:
         received = microseconds(arrival.received_at)
         for message in arrival.parsed.messages:
             if message.message_id:
-                digest = message_digest(message.message_id)
+                digest = digests[message.message_id]
                 if digest in known or digest in group.seen:
                     receipt.duplicates += 1
                     continue
@@ -147,8 +147,7 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
     return group
 
 
-def _seen(session: Session, workspace_id: int, message_ids: Iterable[str]) -> set[str]:
-    digests = {message_digest(message_id) for message_id in message_ids}
+def _seen(session: Session, workspace_id: int, digests: Collection[str]) -> set[str]:
     rows = lookups.find(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
     return {row.digest for row in rows}
 
