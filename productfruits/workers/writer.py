@@ -28,21 +28,27 @@ SQLITE_GROUP = 4_096
 #: Largest group on Postgres, where other processes wait for the workspace's lock meanwhile, and how long one may take.
 POSTGRES_GROUP = 500
 POSTGRES_GROUP_S = 0.05
+#: However slow the machine, smaller groups than this are not worth their fixed cost of a dozen round trips.
+POSTGRES_GROUP_LEAST = 200
 #: Transactions that met another one are run again so often.
 ATTEMPTS = 5
 #: Segment's shortest patience is 5 s: whoever still waits then is told to come again while somebody listens.
 ANSWER_WITHIN_S = 4.0
 
 
-class StoreBusy(ProductFruitsError):
+class NotStored(ProductFruitsError):
+    """Nothing of this request was acknowledged: send it again later."""
+
+
+class StoreBusy(NotStored):
     """More is waiting to be stored than this server takes on. Nothing of this request was stored: send it again."""
 
 
-class StoreUnavailable(ProductFruitsError):
+class StoreUnavailable(NotStored):
     """The store cannot take anything now. Nothing of this request was acknowledged: send it again later."""
 
 
-class Poisonous(ProductFruitsError):
+class Poisonous(NotStored):
     """This request cannot be stored as it is, which is our fault. Send it again; in the end it is set aside."""
 
 
@@ -240,7 +246,7 @@ class Writer:
         if not self._is_sqlite:
             # Towards as many messages as fit into the time that others should have to wait for the lock.
             fits = int(POSTGRES_GROUP_S * messages / max(took, 1e-6))
-            self._group_cap = max(20, min(POSTGRES_GROUP, (self._group_cap + fits) // 2))
+            self._group_cap = max(POSTGRES_GROUP_LEAST, min(POSTGRES_GROUP, (self._group_cap + fits) // 2))
         return receipts
 
     def _set_aside(self, waiting: Waiting, err: Exception) -> Outcome:
