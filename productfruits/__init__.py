@@ -17,8 +17,6 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     The caller ends it with app.extensions["productfruits"].close().
     """
     # Inside the function, so that importing the package (for its version, say) touches nothing.
-    from flask import Flask
-
     from productfruits import config, logs
     from productfruits.web import admin, api, assets, observation, operations
     from productfruits.web.ingest import views
@@ -30,7 +28,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     logs.configure(settings)
     runtime = open_runtime(settings)
 
-    app = Flask("productfruits", static_folder=None, template_folder="web/templates")
+    app = observation.ObservedFlask("productfruits", static_folder=None, template_folder="web/templates")
     app.config["SECRET_KEY"] = runtime.keyring.secret_key
     app.url_map.merge_slashes = False  # a redirect would turn a sender's POST into a GET
     app.extensions["productfruits"] = runtime

@@ -23,7 +23,7 @@ from productfruits.web.ingest.bodies import IncomingBody
 from productfruits.web.ingest.webhook import Door, Incoming
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import ANSWER_WITHIN_S, StoreBusy, StoreUnavailable
+from productfruits.workers.writer import ANSWER_WITHIN_S, NotStored
 
 log = structlog.get_logger()
 
@@ -133,7 +133,7 @@ class Front:
         outcome: asyncio.Future[Outcome | None] = loop.create_future()
         try:
             waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
-        except (StoreBusy, StoreUnavailable) as err:
+        except NotStored as err:
             return webhook.reply(err)
         self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
         said = await outcome

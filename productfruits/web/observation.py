@@ -2,6 +2,8 @@
 
 import secrets
 import time
+from traceback import extract_tb
+from types import TracebackType
 
 import structlog
 from flask import Flask, Response, g, request
@@ -10,9 +12,20 @@ from productfruits.workers.metrics import Metrics
 
 log = structlog.get_logger()
 
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
 #: Not worth a line each: probes come every few seconds, and files are the same ones again and again.
 QUIET = frozenset({"operations.healthz", "operations.readyz", "operations.metrics", "assets.dist"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class ObservedFlask(Flask):
+    """Flask whose line about a bug names the places it went through, and neither the path nor a value."""
+
+    def log_exception(self, exc_info: ExcInfo) -> None:
+        kind, _, trace = exc_info
+        places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in extract_tb(trace)]
+        log.error("bug", request_id=g.get("request_id"), error=kind.__name__ if kind else None, places=places[-12:])
 
 
 def register(app: Flask, metrics: Metrics) -> None:

@@ -161,3 +161,23 @@ def asked(peer: str, headers: dict[str, str]) -> dict[str, str]:
     answer = app.test_client().get("/", headers=headers, environ_base={"REMOTE_ADDR": peer})
     content: dict[str, str] = json.loads(answer.data)
     return content
+
+
+def test_a_bug_is_told_by_its_places_and_not_by_what_was_sent(
+    settings: MakeSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(settings()) as app:
+
+        @app.get("/bug/<secret>")
+        def bug(secret: str) -> Response:
+            raise ValueError(secret)
+
+        capsys.readouterr()
+        reply = WsgiHttp(app).send("GET", "/bug/sesame?token=sesame")
+        written = capsys.readouterr().err
+    assert reply.status == 500
+    assert b"sesame" not in reply.body and "sesame" not in written
+    told = next(line for line in map(json.loads, written.splitlines()) if line["event"] == "bug")
+    assert told["error"] == "ValueError"
+    assert any(place.startswith("test_operations.py:") for place in told["places"])
+    assert told["request_id"] == reply.headers["x-request-id"]

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from productfruits.segment import messages, reader, signature
 from productfruits.segment.messages import MalformedMessage
 from productfruits.segment.reader import Unreadable
@@ -23,7 +25,9 @@ from productfruits.workers.ingest_lock import AlreadyServed
 from productfruits.workers.live_connections import LiveConnections
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import StoreBusy, StoreUnavailable
+from productfruits.workers.writer import NotStored, StoreBusy
+
+log = structlog.get_logger()
 
 PATH = "/webhooks/segment/"
 METHODS = ("POST", "PUT", "PATCH")
@@ -73,7 +77,7 @@ def ingest(door: Door, incoming: Incoming, read: Callable[[int], bytes]) -> Answ
             return arrival
         try:
             return reply(door.writer.receive(arrival, body=whole))
-        except (StoreBusy, StoreUnavailable) as err:
+        except NotStored as err:
             return reply(err)
     finally:
         body.close()
@@ -94,7 +98,10 @@ def admit(door: Door, incoming: Incoming) -> LiveConnection | Answer:
         if (incoming.content_encoding or "identity").strip().lower() not in ("", "identity"):
             return refuse(door, connection, answers.ENCODED)
         door.writer.check_room(connection.workspace_id)
-    except (StoreBusy, StoreUnavailable, AlreadyServed) as err:
+    except AlreadyServed as err:
+        log.error("not_serving", message=str(err))
+        return answers.UNAVAILABLE
+    except NotStored as err:
         return reply(err)
     return connection
 
@@ -146,7 +153,7 @@ def refuse(door: Door, connection: LiveConnection, answer: Answer) -> Answer:
     return answer
 
 
-def reply(outcome: Outcome | Exception) -> Answer:
+def reply(outcome: Outcome) -> Answer:
     """The answer to what the writer said."""
     if isinstance(outcome, Receipt):
         return answers.stored(outcome)

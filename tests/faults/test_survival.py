@@ -1,0 +1,91 @@
+"""A dead writer, a poisonous message, a secret revoked elsewhere."""
+
+import datetime as dt
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from productfruits.models import DeadLetter
+from productfruits.services import intake
+from productfruits.services.intake import Arrival, Receipt
+from productfruits.web.ingest.webhook import Door
+from productfruits.workers.runtime import Runtime
+from productfruits.workers.writer import Writer
+from tests.faults.ledger import Hook, Sender, query, serving_on
+from tests.served import Served, serve
+from tests.web.requesting import WsgiHttp, connect, encoded
+
+MORTAL = Path(__file__).with_name("mortal.py")
+#: Revoked secrets stop working everywhere within this time: it is what the settings page promises.
+PROMISE_S = 2.0
+
+
+def track(message_id: str) -> list[dict[str, str]]:
+    return [{"type": "track", "messageId": message_id, "userId": "u", "event": "Did"}]
+
+
+def test_a_dead_writer_is_replaced_once_and_the_second_death_ends_the_process(tmp_path: Path) -> None:
+    with serve(tmp_path, program=(sys.executable, MORTAL)) as served:
+        hook = Hook.of(served)
+        sender = Sender(served, hook)
+        sender.post_until_taken(track("m1"))
+        wound(served, 1)
+        assert sender.post(track("m2")) == 503
+        sender.post_until_taken(track("m2"))
+        wound(served, 2)
+        assert sender.post(track("m3")) in (503, None)
+        assert served.process.wait() == 1
+        assert "Error: The writer ended twice" in served.output()
+        sender.close()
+    stored = query(f"sqlite:///{tmp_path}/productfruits.db", "SELECT message_id FROM event ORDER BY id")
+    assert stored == [("m1",), ("m2",)]
+
+
+def wound(served: Served, times: int) -> None:
+    """Have the writer die when it is woken next."""
+    served.process.send_signal(signal.SIGUSR1)
+    while served.output().count("mortally wounded") < times:
+        time.sleep(0.01)
+
+
+def test_a_secret_revoked_by_another_process_stops_working(database_url: str, tmp_path: Path) -> None:
+    with serving_on(database_url, tmp_path)() as served:
+        key = served.cli_json("workspace", "create", "Acme")["workspace"]
+        active = served.cli_json("segment", "activate", "--workspace", key)
+        hook = Hook(active["webhook_url"].removeprefix(served.url), active["webhook_secret"].encode())
+        sender = Sender(served, hook)
+        assert sender.post(track("m1")) == 200
+        served.cli("segment", "rotate", "--workspace", key, "--overlap-hours", "0")
+        time.sleep(PROMISE_S)
+        assert sender.post(track("m2")) == 401
+        sender.close()
+
+
+def test_poison_is_refused_four_times_and_then_set_aside(app: Flask) -> None:
+    runtime: Runtime = app.extensions["productfruits"]
+    door: Door = app.extensions["productfruits.door"]
+
+    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+        if any(message.name == "Poison" for each in arrivals for message in each.parsed.messages):
+            raise ZeroDivisionError
+        return intake.receive(session, arrivals, now)
+
+    door.writer = Writer(runtime.sessions, runtime.metrics, is_sqlite=True, queue_messages=100, receive=receive)
+    connected, http = connect(runtime), WsgiHttp(app)
+    poison = {"type": "track", "messageId": "p", "userId": "u", "event": "Poison"}
+    replies = [connected.post(http, poison) for _ in range(6)]
+    assert [reply.status for reply in replies] == [503, 503, 503, 503, 200, 200]
+    assert all("retry-after" in reply.headers for reply in replies[:4])
+    assert replies[4].json["rejected"] == 1
+    assert connected.post(http, {**poison, "event": "Did"}).json["accepted"] == 1
+    door.writer.stop(10)
+    with runtime.reading() as session:
+        letter = session.scalars(select(DeadLetter)).one()
+        assert letter.body == encoded(poison)
+        assert letter.reason.startswith("ZeroDivisionError at test_survival.py:")
