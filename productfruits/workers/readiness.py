@@ -11,6 +11,8 @@ def problems(runtime: Runtime) -> list[str]:
     found = []
     if not runtime.writer.is_well:
         found.append("The writer is not running.")
+    if not runtime.writer.is_storing:
+        found.append("The store did not take the last messages.")
     try:
         with runtime.reading() as session:
             session.execute(text("SELECT 1 FROM workspace LIMIT 1"))

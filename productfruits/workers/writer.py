@@ -34,6 +34,8 @@ POSTGRES_GROUP_LEAST = 200
 ATTEMPTS = 5
 #: Segment's shortest patience is 5 s: whoever still waits then is told to come again while somebody listens.
 ANSWER_WITHIN_S = 4.0
+#: After a failure of the store the server calls itself not ready for so long, unless something was stored since.
+RECOVERING_S = 5.0
 
 
 class NotStored(ProductFruitsError):
@@ -88,6 +90,7 @@ class Writer:
         self._stopping = False
         self._deaths = 0
         self._taken_at: float | None = None
+        self._failed_at: float | None = None
         metrics.waiting.set_function(lambda: self._room.messages)
 
     def start(self) -> None:
@@ -103,6 +106,12 @@ class Writer:
             return False
         taken_at = self._taken_at
         return taken_at is None or time.monotonic() - taken_at < 2 * ANSWER_WITHIN_S
+
+    @property
+    def is_storing(self) -> bool:
+        """False for a moment after the store could not take a group."""
+        failed_at = self._failed_at
+        return failed_at is None or time.monotonic() - failed_at > RECOVERING_S
 
     def check_room(self, workspace_id: int) -> None:
         """Raise what `submit` would raise now: asked before a body is read or parsed."""
@@ -214,6 +223,7 @@ class Writer:
             self._metrics.store_faults.labels(fault.value).inc()
             log.warning("store_failed", fault=fault.value, error=type(err).__name__, where=_where(err), code=_code(err))
             if fault is not Fault.UNEXPECTED:
+                self._failed_at = time.monotonic()
                 self._answer(group, [StoreUnavailable()] * len(group))
             elif len(group) == 1:
                 self._answer(group, [self._set_aside(group[0], err)])
@@ -223,6 +233,7 @@ class Writer:
                 self._store(group[:middle])
                 self._store(group[middle:])
             return
+        self._failed_at = None
         self._answer(group, receipts)
 
     def _commit(self, group: Sequence[Waiting]) -> list[Receipt]:

@@ -17,7 +17,7 @@ from productfruits.services.intake import Arrival, Receipt
 from productfruits.web.ingest.webhook import Door
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.writer import Writer
-from tests.faults.ledger import Hook, Sender, query, serving_on
+from tests.faults.ledger import Hook, Ledger, Sender, loading, query, serving_on, stored_messages
 from tests.served import Served, serve
 from tests.web.requesting import WsgiHttp, connect, encoded
 
@@ -89,3 +89,21 @@ def test_poison_is_refused_four_times_and_then_set_aside(app: Flask) -> None:
         letter = session.scalars(select(DeadLetter)).one()
         assert letter.body == encoded(poison)
         assert letter.reason.startswith("ZeroDivisionError at test_survival.py:")
+
+
+def test_a_database_that_drops_its_connections_loses_nothing(postgres_url: str, tmp_path: Path) -> None:
+    ledger = Ledger()
+    with serving_on(postgres_url, tmp_path)() as served:
+        hook = Hook.of(served)
+        with loading(ledger, served, hook):
+            for round_number in range(1, 6):
+                ledger.wait_for_acknowledged(40 * round_number)
+                query(
+                    postgres_url,
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'productfruits' AND datname = current_database()",
+                )
+        ledger.judge(stored_messages(postgres_url))
+        ledger.send_the_rest_again(served, hook)
+        ledger.judge(stored_messages(postgres_url))
+    assert ledger.statuses.keys() <= {200, 503}
