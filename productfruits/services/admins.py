@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from productfruits.errors import ProductFruitsError
 from productfruits.identity.keys import email_key
 from productfruits.models import ROLES, Admin, Membership, Workspace
-from productfruits.services import audit, locks, one_time_links, passwords, workspaces
+from productfruits.services import audit, locks, passwords, workspaces
 from productfruits.services.one_time_links import invite_link, reset_link, setup_link
 
 #: The links belong to this subject for whoever calls it from outside.
@@ -46,21 +45,6 @@ class SetupDone(ProductFruitsError):
 
 class LastOwner(ProductFruitsError):
     """This is the workspace's only owner: without one nobody could manage it. Make somebody else owner first."""
-
-
-class NotYours(ProductFruitsError):
-    """This admin also belongs to a workspace that you do not own, so you cannot make a link that opens the account.
-
-    An owner of that workspace, or the operator with `productfruits admin reset EMAIL`, can.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Invited:
-    """The outcome of an invitation; `link` is None when the admin has a password already and just gets access."""
-
-    admin: Admin
-    link: str | None
 
 
 def exist(session: Session) -> bool:
@@ -142,6 +126,25 @@ def in_session(
     return admin if admin is not None and admin.session_epoch == epoch else None
 
 
+def audited(session: Session, admin: Admin, action: str, now: dt.datetime, address: str | None) -> None:
+    """Record in each of the admin's workspaces what the admin did with the account itself."""
+    for found in memberships(session, admin.id):
+        audit.record(
+            session,
+            workspace_id=found.workspace_id,
+            actor=admin.email,
+            action=action,
+            now=now,
+            address=address,
+        )
+
+
+def logged_in(session: Session, admin: Admin, now: dt.datetime, address: str | None) -> None:
+    """Remember that the admin came in."""
+    admin.last_login_at = now
+    audited(session, admin, "admin.logged_in", now, address)
+
+
 def set_password(session: Session, admin: Admin, password_hash: str) -> None:
     """Keep a new password (see `passwords.hashed`). Every session and every open link of the admin ends."""
     admin.password_hash = password_hash
@@ -206,39 +209,6 @@ def join(session: Session, admin: Admin, workspace_id: int, role: str) -> Member
     return found
 
 
-def invite(
-    session: Session,
-    email: str,
-    *,
-    inviter: Admin,
-    workspace_id: int,
-    role: str,
-    base_url: str,
-    secret_key: str,
-    now: dt.datetime,
-) -> Invited:
-    """Give somebody access to the workspace; a new admin gets a one-time link to choose a password under."""
-    admin = by_email(session, email)
-    if admin is None:
-        admin = create(session, email, None, now, workspace_ids=())
-    elif session.get(Membership, (workspace_id, admin.id)) is not None:
-        raise AdminExists("This admin has access already. The role can be changed in the list.")
-    elif admin.password_hash is None:
-        # A link to an account that waits for its first password opens all of its workspaces.
-        _must_own_all(session, inviter, admin)
-    join(session, admin, workspace_id, role)
-    if admin.password_hash is not None:
-        return Invited(admin, None)
-    return Invited(admin, one_time_links.invite_link(admin, base_url, secret_key, now))
-
-
-def new_link(session: Session, admin: Admin, *, maker: Admin, base_url: str, secret_key: str, now: dt.datetime) -> str:
-    """A one-time link for an admin who lost the password or the invitation; earlier links and sessions stay."""
-    _must_own_all(session, maker, admin)
-    make = one_time_links.invite_link if admin.password_hash is None else one_time_links.reset_link
-    return make(admin, base_url, secret_key, now)
-
-
 def change_role(session: Session, found: Membership, role: str) -> None:
     """Change what a member may do. The member's sessions end, so that no page keeps rights that are gone."""
     if role not in ROLES:
@@ -278,13 +248,6 @@ def _another_owner(session: Session, leaving: Membership) -> None:
     ).all()
     if not any(admin_id != leaving.admin_id for admin_id in owners):
         raise LastOwner()
-
-
-def _must_own_all(session: Session, maker: Admin, admin: Admin) -> None:
-    """A link opens the whole account: whoever makes it must own every workspace that the account opens."""
-    owned = {found.workspace_id for found in memberships(session, maker.id) if found.role == "owner"}
-    if maker.id != admin.id and any(found.workspace_id not in owned for found in memberships(session, admin.id)):
-        raise NotYours()
 
 
 def _email(email: str) -> tuple[str, str]:

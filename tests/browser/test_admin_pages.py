@@ -172,3 +172,14 @@ class TestKeyboard:
         page.locator("header summary").first.focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("link", name="API keys")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("link", name="API keys")).to_be_hidden()
+        expect(page.locator("header summary").first).to_be_focused()
+
+    def test_a_menu_closes_by_a_click_elsewhere(self, acme: Furnished, page: Page) -> None:
+        log_in(page, acme.served.url)
+        menu = page.locator("aside details")
+        menu.locator("summary").click()
+        expect(page.get_by_role("link", name="New workspace").first).to_be_visible()
+        page.get_by_role("heading", level=1).click()
+        expect(page.get_by_role("link", name="New workspace").first).to_be_hidden()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.models import Admin
-from productfruits.services import admins, login_throttle, one_time_links, passwords, workspaces
+from productfruits.services import admins, invitations, login_throttle, one_time_links, passwords, workspaces
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 KEY = "k" * 40
@@ -166,8 +166,8 @@ class TestMembers:
     def workspace_id(self, session: Session, ada: Admin) -> int:
         return admins.memberships(session, ada.id)[0].workspace_id
 
-    def invite(self, session: Session, inviter: Admin, workspace_id: int, email: str) -> admins.Invited:
-        return admins.invite(
+    def invite(self, session: Session, inviter: Admin, workspace_id: int, email: str) -> invitations.Invited:
+        return invitations.invite(
             session,
             email,
             inviter=inviter,
@@ -200,11 +200,11 @@ class TestMembers:
     ) -> None:
         eve, other_id = self.other_owner(session)
         bob = self.invite(session, eve, other_id, "bob@example.com").admin
-        with pytest.raises(admins.NotYours):
+        with pytest.raises(invitations.NotYours):
             self.invite(session, ada, workspace_id, "bob@example.com")
         admins.join(session, bob, workspace_id, "viewer")
-        with pytest.raises(admins.NotYours):
-            admins.new_link(session, bob, maker=ada, base_url=BASE, secret_key=KEY, now=NOW)
+        with pytest.raises(invitations.NotYours):
+            invitations.new_link(session, bob, maker=ada, base_url=BASE, secret_key=KEY, now=NOW)
 
     def test_the_last_owner_stays(self, session: Session, ada: Admin, workspace_id: int) -> None:
         own = admins.member(session, workspace_id, ada.id)

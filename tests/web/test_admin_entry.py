@@ -109,6 +109,13 @@ class TestLogin:
         assert log_in(client).headers["Location"] == "/"
         assert client.get("/account").status_code == 200
 
+    def test_it_stands_in_the_audit_log_with_the_address(self, client: FlaskClient, ada: Admin) -> None:
+        log_in(client)
+        workspace = client.get("/").headers["Location"]
+        page = client.get(f"{workspace}settings/audit").text
+        assert "Logged in" in page
+        assert "127.0.0.1" in page
+
     def test_it_leads_back_to_the_page_that_was_asked_for(self, client: FlaskClient, ada: Admin) -> None:
         wanted = client.get("/account").headers["Location"]
         assert wanted == "/login?next=/account"

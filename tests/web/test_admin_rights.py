@@ -287,6 +287,23 @@ def test_every_page_carries_the_security_headers(shared: World, method: str, rul
     assert headers["Referrer-Policy"] == "same-origin"
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/api/docs", "/api/v1/users", "/webhooks/segment/x", "/no/such/page"])
+def test_the_other_rooms_cannot_be_framed_or_sniffed(shared: World, path: str) -> None:
+    headers = shared.person(None).get(path).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_built_file_may_be_kept_by_browsers_and_proxies(shared: World) -> None:
+    page = shared.person(None).get("/login", follow_redirects=True).text
+    address = re.search(r'href="(/static/dist/admin\.css\?v=[0-9a-f]+)"', page)
+    assert address
+    with shared.person(None).get(address.group(1)) as answer:
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert "Cookie" not in answer.headers.get("Vary", "")
+
+
 def _denied(
     world: World, person: admin_world.Person, method: str, rule: str, house: admin_world.House, status: int
 ) -> None:

@@ -301,6 +301,17 @@ class TestWhatCameIn:
         assert "It is a user of its own now" in said
         assert "second-id" in stories.get(f"/w/{stories.key}/users").text
 
+    def test_an_id_is_unlinked_only_from_the_user_it_leads_to(self, stories: Owner) -> None:
+        listed = stories.get(f"/w/{stories.key}/users").text
+        grace = re.search(
+            rf'href="(/w/{stories.key}/users/[0-9a-f]+)"', stories.get(f"/w/{stories.key}/users?q=grace").text
+        )
+        assert grace
+        others = set(re.findall(rf'href="(/w/{stories.key}/users/[0-9a-f]+)"', listed)) - {grace.group(1)}
+        form = {"kind": "user_id", "value": "second-id"}
+        assert [stories.post(f"{other}/unlink", form).status_code for other in others] == [404]
+        assert "second-id" in stories.get(grace.group(1)).text
+
     def test_exporting_gives_everything_and_is_audited(self, stories: Owner, app: Flask) -> None:
         listed = stories.get(f"/w/{stories.key}/users?q=grace").text
         address = re.search(rf'href="(/w/{stories.key}/users/[0-9a-f]+)"', listed)

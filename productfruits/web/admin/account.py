@@ -74,6 +74,7 @@ def password(admin: Admin) -> ResponseReturnValue:
     with current_runtime().writing() as store:
         mine = admins.required(store, admin.email)
         admins.set_password(store, mine, kept)
+        admins.audited(store, mine, "admin.password_changed", gate.now(), gate.address())
     gate.log_in(mine)
     flash("Your password is changed. You are logged out everywhere else.", "success")
     return redirect(url_for("admin.account_show"), 303)

@@ -97,7 +97,8 @@ def password() -> ResponseReturnValue:
             # Read again under the lock, so that of two people with the link only one comes through.
             admin = one_time_links.read(store, said["token"], key, gate.now()).admin
             admins.set_password(store, admin, kept)
-            admin.last_login_at = gate.now()
+            admins.audited(store, admin, "admin.password_changed", gate.now(), gate.address())
+            admins.logged_in(store, admin, gate.now(), gate.address())
     except WeakPassword as err:
         return _password_page(said["token"], str(err), 400)
     except one_time_links.InvalidLink as err:
@@ -117,7 +118,7 @@ def _check(email: str, password: str) -> Admin:
         raise admins.WrongCredentials()
     with current_runtime().writing() as store:
         login_throttle.succeeded(store, email_key=key, address=gate.address())
-        admins.required(store, email).last_login_at = gate.now()
+        admins.logged_in(store, admins.required(store, email), gate.now(), gate.address())
     return admin
 
 

@@ -1,6 +1,6 @@
 """Headers that every answer carries, so that no page can be framed, sniffed, cached or made to run foreign script."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 #: No inline script, no inline style, nothing from elsewhere. `font-src` is for the typeface in static/dist.
 POLICY = "; ".join(
@@ -34,7 +34,7 @@ def secure(app: Flask, *, https: bool) -> None:
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         if https:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        if request.endpoint != "static":
-            headers.setdefault("Cache-Control", "no-store")
+        if "Cache-Control" not in headers:
+            headers["Cache-Control"] = "no-store"
             response.vary.add("Cookie")
         return response

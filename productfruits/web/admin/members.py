@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from productfruits.models import ROLES
-from productfruits.services import admins
+from productfruits.services import admins, invitations
 from productfruits.web import current_runtime
 from productfruits.web.admin import forms, gate
 from productfruits.web.admin.gate import Place
@@ -20,7 +20,7 @@ def invite(place: Place) -> ResponseReturnValue:
     said = forms.read(forms.Invite)
     try:
         with current_runtime().writing() as store:
-            invited = admins.invite(
+            invited = invitations.invite(
                 store,
                 said["email"],
                 inviter=place.admin,
@@ -31,7 +31,7 @@ def invite(place: Place) -> ResponseReturnValue:
                 now=gate.now(),
             )
             gate.record(store, place, "admin.invited", admin=invited.admin.email, role=said["role"])
-    except (admins.InvalidEmail, admins.AdminExists, admins.NotYours) as err:
+    except (admins.InvalidEmail, admins.AdminExists, invitations.NotYours) as err:
         return _page(place, email=said["email"], error=str(err), status=400)
     if invited.link is None:
         flash(f"{invited.admin.email} has a login here already and can open this workspace now.", "success")
@@ -43,7 +43,7 @@ def invite(place: Place) -> ResponseReturnValue:
 def link(place: Place, admin_id: int) -> ResponseReturnValue:
     with current_runtime().writing() as store:
         admin = admins.member(store, place.workspace.id, admin_id).admin
-        made = admins.new_link(
+        made = invitations.new_link(
             store,
             admin,
             maker=place.admin,
