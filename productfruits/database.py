@@ -4,6 +4,7 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was committed surviv
 (https://sqlite.org/wal.html), and with SQLAlchemy's own BEGIN, since the driver's implicit one breaks savepoints.
 """
 
+import contextlib
 import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
 from productfruits.config import PACKAGE
+from productfruits.turns import Turns
 
 #: How long a statement waits for a lock before the sender is told to come back.
 LOCK_TIMEOUT_MS = 2_000
@@ -258,6 +260,8 @@ def alembic_config(url: str) -> Config:
 
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
+    file = make_url(url).database
+    waiting = Turns(Path(file)).waiting if file and file != ":memory:" else contextlib.nullcontext
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -285,7 +289,10 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get(IMMEDIATE)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if not connection.get_execution_options().get(IMMEDIATE):
+            connection.exec_driver_sql("BEGIN")
+            return
+        with waiting():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

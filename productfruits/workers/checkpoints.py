@@ -36,12 +36,14 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
         self._nudge: Callable[[], None] = lambda: None
         self._seen: tuple[int, int] | None = None
-        self._erasures: int | None = None
+        self._erasures = 0
         metrics.wal_bytes.set_function(self.wal_bytes)
 
     def start(self, nudge: Callable[[], None]) -> None:
         """Begin. `nudge` wakes the writer so that it comes round to `truncate_if_wanted`."""
         self._nudge = nudge
+        with _Opened(self._database) as connection:
+            self._erasures = _erasures(connection)
         self._wanted.set()  # what a crash left behind is copied back before anything new
         self._thread = threading.Thread(target=self._loop, name="productfruits-checkpoints", daemon=True)
         self._thread.start()
@@ -90,10 +92,10 @@ class Checkpoints:
         if seen == self._seen:
             return
         self._seen = seen
-        erasures = connection.execute("SELECT coalesce(max(id), 0) FROM erasure").fetchone()[0]
+        erasures = _erasures(connection)
         if erasures != self._erasures:
             # Erased rows are overwritten in the pages, but the WAL still holds the pages as they were.
-            self._want(self._erasures is not None)
+            self._want(True)
             self._erasures = erasures
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._want(self.wal_bytes() > self._wal_bound_bytes)
@@ -102,6 +104,12 @@ class Checkpoints:
         if needed:
             self._wanted.set()
             self._nudge()
+
+
+def _erasures(connection: sqlite3.Connection) -> int:
+    """The number of the newest erasure, by whichever process."""
+    newest: int = connection.execute("SELECT coalesce(max(id), 0) FROM erasure").fetchone()[0]
+    return newest
 
 
 class _Opened:

@@ -19,6 +19,7 @@ from productfruits.errors import ProductFruitsError
 from productfruits.services import keyring
 from productfruits.services.keyring import Keyring
 from productfruits.services.vault import Vault
+from productfruits.turns import Turns
 from productfruits.workers.checkpoints import Checkpoints
 from productfruits.workers.ingest_lock import IngestLock
 from productfruits.workers.metrics import Metrics
@@ -50,6 +51,7 @@ class Runtime:
     retention: Retention
     checkpoints: Checkpoints | None
     ingest_lock: IngestLock | None
+    turns: Turns | None
     #: Called when the writer has died twice; `serve` ends the process then.
     on_writer_death: list[Callable[[], object]] = field(default_factory=list)
     _started: bool = False
@@ -107,6 +109,8 @@ class Runtime:
             if self._started and self.checkpoints is not None:
                 self.checkpoints.stop()
             self.engine.dispose()
+            if self.turns is not None:
+                self.turns.close()
             if self.ingest_lock is not None:
                 self.ingest_lock.release()
             atexit.unregister(self.close)
@@ -131,11 +135,13 @@ def open_runtime(settings: Settings) -> Runtime:
         engine.dispose()  # no connection is shared with a child that a WSGI server may fork
     metrics = Metrics()
     checkpoints = None if database is None else Checkpoints(database, metrics)
+    turns = None if database is None else Turns(database)
     writer = Writer(
         sessions,
         metrics,
         is_sqlite=settings.is_sqlite,
         queue_messages=settings.queue_messages,
+        before_group=None if turns is None else turns.step_aside,
         between_groups=None if checkpoints is None else checkpoints.truncate_if_wanted,
         on_death=lambda: runtime._writer_died(),
     )
@@ -149,6 +155,7 @@ def open_runtime(settings: Settings) -> Runtime:
         retention=Retention(sessions, settings.event_retention_days),
         checkpoints=checkpoints,
         ingest_lock=None if database is None else IngestLock(database),
+        turns=turns,
     )
     return runtime
 

@@ -71,14 +71,17 @@ class Writer:
         is_sqlite: bool,
         queue_messages: int,
         receive: Receive = intake.receive,
+        before_group: Callable[[], None] | None = None,
         between_groups: Callable[[], None] | None = None,
         on_death: Callable[[], None] | None = None,
     ) -> None:
-        """`between_groups` runs in the writer's thread while no transaction is open; `on_death` when it gives up."""
+        """`before_group` and `between_groups` run in the writer's thread, around each transaction and never in it;
+        `between_groups` also when nudged. `on_death` runs when the writer gives up."""
         self._sessions = sessions
         self._metrics = metrics
         self._is_sqlite = is_sqlite
         self._receive = receive
+        self._before_group = before_group
         self._between_groups = between_groups
         self._on_death = on_death
         self._room = WaitingRoom(queue_messages)
@@ -209,6 +212,8 @@ class Writer:
                 self._nudged = False
                 self._taken_at = time.monotonic()
             if group:
+                if self._before_group is not None:
+                    self._before_group()
                 self._store(group)
                 self._group = []
             if self._between_groups is not None:
