@@ -6,9 +6,6 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was committed surviv
 
 import contextlib
 import datetime as dt
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +14,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Executable, Integer, MetaData, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -31,8 +37,6 @@ from productfruits.turns import Turns
 LOCK_TIMEOUT_MS = 2_000
 #: Short admin and CLI transactions on SQLite wait this long for the writer.
 BUSY_TIMEOUT_MS = 5_000
-#: Rows of one statement at most; a power of two.
-PORTION_ROWS = 64
 #: Set by `begin_immediate` for transactions that are going to write.
 IMMEDIATE = "productfruits_immediate"
 
@@ -120,113 +124,6 @@ def table(model: type[Base]) -> Table:
     """The table of a model, for bulk statements that are to skip the ORM's work per row."""
     # Declarative types it wider, because a model may also be mapped to a join or a select.
     return cast("Table", model.__table__)
-
-
-def bulk_insert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many rows with the same keys.
-
-    SQLAlchemy binds every value of every row by itself; here the rows go to the driver as they are, on Postgres by
-    COPY (https://www.postgresql.org/docs/current/sql-copy.html).
-    """
-    if not rows:
-        return
-    connection = session.connection()
-    names, values = tuple(rows[0]), _values(connection, model, rows)
-    columns = f"{_quoted(connection, table(model).name)} ({', '.join(_quoted(connection, name) for name in names)})"
-    driver: Any = connection.connection.dbapi_connection
-    if connection.dialect.name == "sqlite":
-        for portion in _portions(values):
-            driver.execute(f"INSERT INTO {columns} VALUES {_marks(portion)}", list(chain.from_iterable(portion)))
-        return
-    with driver.cursor() as cursor, cursor.copy(f"COPY {columns} FROM STDIN") as copy:
-        for row in values:
-            copy.write_row(row)
-
-
-def bulk_update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Update many rows, each found by its `key`. All rows have the same keys."""
-    if not rows:
-        return
-    connection = session.connection()
-    target, quoted_key = _quoted(connection, table(model).name), _quoted(connection, key)
-    names = [*(name for name in rows[0] if name != key), key]
-    values = _values(connection, model, [{name: row[name] for name in names} for row in rows])
-    if connection.dialect.name == "sqlite":
-        columns = ", ".join(f"{_quoted(connection, name)} = given.column{n}" for n, name in enumerate(names[:-1], 1))
-        for portion in _portions(values):
-            driver: Any = connection.connection.dbapi_connection
-            driver.execute(
-                f"UPDATE {target} SET {columns} FROM (VALUES {_marks(portion)}) AS given "
-                f"WHERE {target}.{quoted_key} = given.column{len(names)}",
-                list(chain.from_iterable(portion)),
-            )
-        return
-    columns = ", ".join(f"{_quoted(connection, name)} = %s" for name in names[:-1])
-    connection.exec_driver_sql(f"UPDATE {target} SET {columns} WHERE {quoted_key} = %s", [tuple(row) for row in values])
-
-
-def upsert(session: Session, model: type[Base], keys: Sequence[str], values: Sequence[str]) -> Executable:
-    """INSERT … ON CONFLICT (keys) DO UPDATE of the named columns; with no `values`, DO NOTHING."""
-    target = table(model)
-    if session.get_bind().dialect.name == "postgresql":
-        on_postgres = postgresql.insert(target)
-        if not values:
-            return on_postgres.on_conflict_do_nothing(index_elements=keys)
-        return on_postgres.on_conflict_do_update(
-            index_elements=keys, set_={name: on_postgres.excluded[name] for name in values}
-        )
-    on_sqlite = sqlite.insert(target)
-    if not values:
-        return on_sqlite.on_conflict_do_nothing(index_elements=keys)
-    return on_sqlite.on_conflict_do_update(
-        index_elements=keys, set_={name: on_sqlite.excluded[name] for name in values}
-    )
-
-
-def _values(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    """The values of the rows in the order of the first row's keys, as the driver takes them."""
-    columns, dialect = table(model).c, connection.dialect.name
-    convert = [(n, to) for n, name in enumerate(rows[0]) if (to := _converter(columns[name].type, dialect)) is not None]
-    lists = [list(row.values()) for row in rows]
-    for values in lists:
-        for n, to in convert:
-            values[n] = to(values[n])
-    return lists
-
-
-def _converter(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
-    """What makes the driver's value; None where it takes Python's. For SQLite as SQLAlchemy's own types do it."""
-    if isinstance(kind, JSON):
-        return encode_json
-    return _sqlite_datetime if isinstance(kind, UtcDateTime) and dialect == "sqlite" else None
-
-
-def _portions(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
-    """Portions of a few sizes only, so that the driver knows their statements.
-
-    Not row by row: SQLite's driver lets go of the interpreter for every statement, and may wait long to get it back.
-    """
-    start, size = 0, PORTION_ROWS
-    while start < len(values):
-        while size > len(values) - start:
-            size //= 2
-        yield values[start : start + size]
-        start += size
-
-
-def _marks(portion: list[list[Any]]) -> str:
-    row = f"({', '.join('?' * len(portion[0]))})"
-    return ", ".join([row] * len(portion))
-
-
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)
-
-
-# The rows of a group share their time of receipt.
-@functools.lru_cache(maxsize=1_024)
-def _sqlite_datetime(value: dt.datetime | None) -> str | None:
-    return None if value is None else value.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
 
 
 def encode_json(value: Any) -> str:

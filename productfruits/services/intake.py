@@ -13,12 +13,12 @@ from typing import Any, Literal
 from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
 
-from productfruits.database import UtcDateTime, bulk_insert, table
+from productfruits.database import UtcDateTime, table
 from productfruits.identity import keys
 from productfruits.identity.directory import Placement, Sighting
 from productfruits.models import Connection, ConnectionSecret, Event, SeenMessage
 from productfruits.segment.messages import Message, Parsed
-from productfruits.services import groups, lookups, people, rejections
+from productfruits.services import bulk, groups, lookups, people, rejections
 from productfruits.services.locks import write_lock
 from productfruits.services.rejections import Refused
 from productfruits.services.times import microseconds
@@ -123,7 +123,11 @@ def _receive_workspace(
 ) -> None:
     group = _new_messages(session, workspace_id, arrivals)
     _place(session, workspace_id, group, now)
-    _log(session, workspace_id, group, arrivals, now)
+    _log_refusals(session, workspace_id, group, arrivals)
+    with bulk.in_one_go(session):
+        _insert_events(session, workspace_id, group.candidates)
+        _insert_seen(session, workspace_id, group.seen, now)
+        _count(session, arrivals)
 
 
 def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]]) -> _Group:
@@ -148,7 +152,8 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
 
 
 def _seen(session: Session, workspace_id: int, digests: Collection[str]) -> set[str]:
-    rows = lookups.find(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
+    question = lookups.by_keys(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
+    [rows] = lookups.ask(session, [question])
     return {row.digest for row in rows}
 
 
@@ -195,8 +200,6 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
             group_calls.append((candidate.sighting.group_id, candidate.message.traits, candidate.sighting.at))
     groups.merge(session, workspace_id, group_calls, now)
     people.save(session, workspace_id, directory.changes(), now)
-    _insert_events(session, workspace_id, group.candidates)
-    _insert_seen(session, workspace_id, group.seen, now)
 
 
 def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Candidate]) -> None:
@@ -225,11 +228,11 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
                 "context": message.context,
             }
         )
-    bulk_insert(session, Event, rows)
+    bulk.insert(session, Event, rows)
 
 
 def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now: dt.datetime) -> None:
-    bulk_insert(
+    bulk.insert(
         session,
         SeenMessage,
         [
@@ -239,14 +242,10 @@ def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now
     )
 
 
-def _log(
-    session: Session,
-    workspace_id: int,
-    group: _Group,
-    arrivals: Sequence[tuple[Arrival, Receipt]],
-    now: dt.datetime,
+def _log_refusals(
+    session: Session, workspace_id: int, group: _Group, arrivals: Sequence[tuple[Arrival, Receipt]]
 ) -> None:
-    """Count for the settings page, and keep the reasons of what was refused."""
+    """Count what was not stored, and keep the reasons of what was refused."""
     for arrival, receipt in arrivals:
         receipt.ignored += arrival.parsed.ignored
         receipt.rejected += len(arrival.parsed.refused) + (arrival.refusal is not None)
@@ -257,16 +256,16 @@ def _log(
             for refusal in arrival.parsed.refused[:LOGGED_REFUSALS]
         )
     rejections.record(session, workspace_id, group.refused)
-    _count(session, arrivals)
 
 
 def _count(session: Session, arrivals: Sequence[tuple[Arrival, Receipt]]) -> None:
+    """Count for the settings page, and note when a secret was last used."""
     for connection_id in sorted({a.connection_id for a, _ in arrivals if a.connection_id is not None}):
         mine = [(a, r) for a, r in arrivals if a.connection_id == connection_id]
         received = [a.received_at for a, _ in mine if a.refusal is None]
         counts = {f"more_{name}": sum(getattr(receipt, name) for _, receipt in mine) for name in COUNTERS}
         times = {"first": min(received, default=None), "last": max(received, default=None)}
-        session.execute(COUNT, {"of_connection": connection_id, **counts, **times})
+        bulk.send(session, COUNT, {"of_connection": connection_id, **counts, **times})
     for secret_id in sorted({a.secret_id for a, _ in arrivals if a.secret_id is not None}):
         used = max(a.received_at for a, _ in arrivals if a.secret_id == secret_id)
-        session.execute(USE, {"of_secret": secret_id, "used": used})
+        bulk.send(session, USE, {"of_secret": secret_id, "used": used})

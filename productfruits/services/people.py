@@ -5,17 +5,17 @@ it: a handful each, whatever the size of the group. The caller holds the workspa
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from productfruits.database import Base, bulk_insert, bulk_update, table, upsert
+from productfruits.database import table
 from productfruits.identity.directory import Changes, Directory, EraseUser, Link, Person, Sighting, Visitor
 from productfruits.models import GroupMember, User, UserAlias, Workspace
 from productfruits.models import Visitor as VisitorRow
-from productfruits.services import conflicts, erasure, lookups, moves, tombstones, user_ids
+from productfruits.services import bulk, conflicts, erasure, lookups, moves, tombstones, user_ids
 from productfruits.services.times import instant, microseconds
 
 USER_COLUMNS = (
@@ -36,32 +36,40 @@ SUPPRESSION = select(Workspace.salt, Workspace.suppress_erased).where(Workspace.
 
 def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> Directory:
     """Everybody whom these sightings can lead to, with the ids, visitors and tombstones that matter for them."""
-    workspace = session.execute(SUPPRESSION, {"of_workspace": workspace_id}).one()
     emails = {s.email.key for s in sightings if s.email.key}
     ids = {i for s in sightings for i in (s.user_id, s.previous_id) if i}
     anonymous_ids = {i for s in sightings for i in (s.anonymous_id, s.previous_id) if i}
 
-    aliases = {
-        (row.kind, row.value): row
-        for kind, values in (("user_id", ids), ("anonymous_id", anonymous_ids))
-        for row in lookups.find(session, ALIAS_COLUMNS, UserAlias.value, workspace_id, values, kind=kind)
-    }
-    people: dict[str, Person] = {}
-    for key, values in ((User.email_key, emails), (User.username, ids)):
-        rows = lookups.find(session, USER_COLUMNS, key, workspace_id, values)
-        people |= {row.id: _person(row) for row in rows if row.id not in people}
-    aliased = {row.user_id for row in aliases.values()} - people.keys()
-    people |= {row.id: _person(row) for row in lookups.find(session, USER_COLUMNS, User.id, workspace_id, aliased)}
-    if any(sighting.kind == "delete" for sighting in sightings):
-        # A delete leaves a tombstone for every id of the user.
-        for row in lookups.find(session, ALIAS_COLUMNS, UserAlias.user_id, workspace_id, people.keys()):
-            aliases.setdefault((row.kind, row.value), row)
+    def by_keys(columns: lookups.Columns, key: Any, keys: Collection[str], **equal: str) -> lookups.Question:
+        return lookups.by_keys(session, columns, key, workspace_id, keys, **equal)
 
+    [workspace], by_email, by_username, user_aliases, anonymous_aliases, visitors = lookups.ask(
+        session,
+        [
+            lookups.Question(SUPPRESSION, {"of_workspace": workspace_id}),
+            by_keys(USER_COLUMNS, User.email_key, emails),
+            by_keys(USER_COLUMNS, User.username, ids),
+            by_keys(ALIAS_COLUMNS, UserAlias.value, ids, kind="user_id"),
+            by_keys(ALIAS_COLUMNS, UserAlias.value, anonymous_ids, kind="anonymous_id"),
+            by_keys(VISITOR_COLUMNS, VisitorRow.anonymous_id, anonymous_ids),
+        ],
+    )
+    aliases = {(row.kind, row.value): row for row in (*user_aliases, *anonymous_aliases)}
+    users = {row.id: row for row in (*by_email, *by_username)}
+    if unknown := {row.user_id for row in aliases.values()} - users.keys():
+        [rows] = lookups.ask(session, [by_keys(USER_COLUMNS, User.id, unknown)])
+        users |= {row.id: row for row in rows}
+    if users and any(sighting.kind == "delete" for sighting in sightings):
+        # A delete leaves a tombstone for every id of the user.
+        [rows] = lookups.ask(session, [by_keys(ALIAS_COLUMNS, UserAlias.user_id, users.keys())])
+        aliases |= {(row.kind, row.value): row for row in rows}
+
+    people = {user_id: _person(row) for user_id, row in users.items()}
     salt = workspace.salt
     return Directory(
         people.values(),
         [_link(row, people[row.user_id]) for row in aliases.values()],
-        _visitors(session, workspace_id, anonymous_ids),
+        [Visitor(row.anonymous_id, row.traits, row.trait_times, row.group_ids, stored=True) for row in visitors],
         tombstones=tombstones.load(
             session,
             workspace_id,
@@ -80,7 +88,8 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
     """Write what the directory decided, in the one order in which no unique key is taken before it is free."""
     _forget_dead_letters(session, workspace_id, changes)
     _release_keys(session, changes)
-    _save_people(session, workspace_id, changes, now)
+    with bulk.in_one_go(session):
+        _save_people(session, workspace_id, changes, now)
     for link in changes.removed_links:
         session.execute(
             delete(UserAlias).where(
@@ -95,14 +104,15 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
             )
         )
     moves.carry_out(session, workspace_id, changes.effects, now)
-    _save_links(session, workspace_id, changes, now)
-    _save_visitors(session, workspace_id, changes)
+    with bulk.in_one_go(session):
+        _save_links(session, workspace_id, changes, now)
+        _save_visitors(session, workspace_id, changes)
     _save_memberships(session, workspace_id, changes)
     conflicts.record(session, workspace_id, changes.conflicts, now)
     tombstones.bury(session, workspace_id, changes.tombstones)
 
 
-def _person(row: Row[Any]) -> Person:
+def _person(row: Any) -> Person:
     return Person(
         id=row.id,
         username=row.username,
@@ -117,15 +127,8 @@ def _person(row: Row[Any]) -> Person:
     )
 
 
-def _link(row: Row[Any], person: Person) -> Link:
+def _link(row: Any, person: Person) -> Link:
     return Link(row.kind, row.value, person, row.how, row.message_id, stored=True)
-
-
-def _visitors(session: Session, workspace_id: int, anonymous_ids: set[str]) -> list[Visitor]:
-    return [
-        Visitor(row.anonymous_id, row.traits, row.trait_times, row.group_ids, stored=True)
-        for row in lookups.find(session, VISITOR_COLUMNS, VisitorRow.anonymous_id, workspace_id, anonymous_ids)
-    ]
 
 
 def _forget_dead_letters(session: Session, workspace_id: int, changes: Changes) -> None:
@@ -151,7 +154,7 @@ def _release_keys(session: Session, changes: Changes) -> None:
 
 
 def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
-    bulk_insert(
+    bulk.insert(
         session,
         User,
         [
@@ -169,7 +172,7 @@ def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.
             values |= _traits(person)
         portions.setdefault(tuple(values), []).append(values | {"id": person.id})
     for rows in portions.values():
-        bulk_update(session, User, "id", rows)
+        bulk.update(session, User, "id", rows)
 
 
 def _seen(person: Person) -> dict[str, Any]:
@@ -202,10 +205,8 @@ def _save_links(session: Session, workspace_id: int, changes: Changes, now: dt.d
         }
         for link in changes.saved_links
     ]
-    stored = [link.stored for link in changes.saved_links]
-    _insert_or_replace(
-        session, UserAlias, ("workspace_id", "kind", "value"), ("user_id", "how", "message_id"), rows, stored
-    )
+    key = ("workspace_id", "kind", "value")
+    bulk.insert(session, UserAlias, rows, known_by=key, replacing=("user_id", "how", "message_id"))
 
 
 def _save_visitors(session: Session, workspace_id: int, changes: Changes) -> None:
@@ -219,24 +220,8 @@ def _save_visitors(session: Session, workspace_id: int, changes: Changes) -> Non
         }
         for visitor in changes.saved_visitors
     ]
-    stored = [visitor.stored for visitor in changes.saved_visitors]
-    columns = ("traits", "trait_times", "group_ids")
-    _insert_or_replace(session, VisitorRow, ("workspace_id", "anonymous_id"), columns, rows, stored)
-
-
-def _insert_or_replace(
-    session: Session,
-    model: type[Base],
-    keys: Sequence[str],
-    columns: Sequence[str],
-    rows: Sequence[dict[str, Any]],
-    stored: Sequence[bool],
-) -> None:
-    """Write rows of which it is known whether they are stored: new ones, by far the most, need no look at the key."""
-    bulk_insert(session, model, [row for row, is_stored in zip(rows, stored, strict=True) if not is_stored])
-    changed = [row for row, is_stored in zip(rows, stored, strict=True) if is_stored]
-    if changed:
-        session.execute(upsert(session, model, keys, columns), changed)
+    key = ("workspace_id", "anonymous_id")
+    bulk.insert(session, VisitorRow, rows, known_by=key, replacing=("traits", "trait_times", "group_ids"))
 
 
 def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> None:
@@ -252,7 +237,7 @@ def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> 
         }
         for membership in changes.memberships
     ]
-    session.execute(upsert(session, GroupMember, ("workspace_id", "group_id", "user_id"), ()), rows)
+    bulk.insert(session, GroupMember, rows, known_by=("workspace_id", "group_id", "user_id"))
     members = table(GroupMember)
     session.execute(
         update(members)

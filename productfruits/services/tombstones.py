@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from productfruits.database import upsert
 from productfruits.models import Tombstone, Workspace
+from productfruits.services import bulk
 
 DIGEST_BYTES = 16
 
@@ -47,7 +47,7 @@ def bury(session: Session, workspace_id: int, digests: Mapping[bytes, int]) -> N
     rows = [
         {"workspace_id": workspace_id, "digest": key, "at": max(at, known.get(key, at))} for key, at in digests.items()
     ]
-    session.execute(upsert(session, Tombstone, ("workspace_id", "digest"), ("at",)), rows)
+    bulk.insert(session, Tombstone, rows, known_by=("workspace_id", "digest"), replacing=("at",))
 
 
 def _times(session: Session, workspace_id: int, digests: set[bytes]) -> dict[bytes, int]:

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
-from productfruits.database import begin_immediate, bulk_insert, make_engine
+from productfruits.database import begin_immediate, make_engine
 from productfruits.models import Event, Workspace
-from productfruits.services import workspaces
+from productfruits.services import bulk, workspaces
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=dt.UTC)
 
@@ -55,7 +55,7 @@ def test_it_reads_back_what_a_bulk_insert_wrote(session: Session, timestamp: dt.
         "none": None,
         "list": [1, {"x": []}],
     }
-    bulk_insert(session, Event, [_event(workspace, timestamp, properties)])
+    bulk.insert(session, Event, [_event(workspace, timestamp, properties)])
     (event,) = session.scalars(select(Event)).all()
     assert event.timestamp == timestamp
     assert event.timestamp.utcoffset() == dt.timedelta(0)
@@ -66,7 +66,7 @@ def test_it_reads_back_what_a_bulk_insert_wrote(session: Session, timestamp: dt.
 
 def test_it_finds_bulk_inserted_times_by_comparison(session: Session) -> None:
     workspace = workspaces.create(session, "Acme", now=NOW)
-    bulk_insert(session, Event, [_event(workspace, NOW, {})])
+    bulk.insert(session, Event, [_event(workspace, NOW, {})])
     assert session.scalars(select(Event).where(Event.timestamp == NOW)).all()
     assert not session.scalars(select(Event).where(Event.timestamp < NOW)).all()
 
@@ -75,7 +75,7 @@ def test_it_rolls_back_a_bulk_insert(sessions: sessionmaker[Session]) -> None:
     with sessions.begin() as session:
         workspace = workspaces.create(session, "Acme", now=NOW)
     with sessions() as session:
-        bulk_insert(session, Event, [_event(workspace, NOW, {})])
+        bulk.insert(session, Event, [_event(workspace, NOW, {})])
         session.rollback()
     with sessions() as session:
         assert session.scalars(select(Event)).all() == []

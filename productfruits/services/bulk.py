@@ -1,0 +1,159 @@
+"""Statements over many rows, written by hand, because the writer's time is what bounds a busy server.
+
+SQLAlchemy binds every value of every row by itself, and SQLite's driver lets go of the interpreter for every
+statement: both cost more than the rows. What the columns are and how values are kept still comes from the models.
+"""
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, cast
+
+from sqlalchemy import JSON, ClauseElement, Connection, Dialect, Executable
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
+
+from productfruits.database import Base, UtcDateTime, encode_json, table
+
+#: Rows of one statement at most; a power of two.
+PORTION_ROWS = 64
+
+
+@contextmanager
+def in_one_go(session: Session) -> Iterator[None]:
+    """Have Postgres take the statements of `insert`, `update` and `send` in here without a wait for each.
+
+    An error is raised at the end. Nothing else may use the session in here, above all nothing that reads.
+    """
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.dbapi_connection
+    with driver.pipeline():
+        yield
+
+
+def insert(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    known_by: Sequence[str] = (),
+    replacing: Sequence[str] = (),
+) -> None:
+    """Insert many rows with the same keys.
+
+    With `known_by` (a unique key; no two of the rows share one) a row that is stored already gets the new values of
+    the columns `replacing`, or stays as it is if there are none.
+    """
+    if not rows:
+        return
+    connection = session.connection()
+    names, values = tuple(rows[0]), _values(connection, model, rows)
+    columns = f"{_quoted(connection, table(model).name)} ({_list(connection, names)})"
+    conflict = ""
+    if known_by:
+        new = ", ".join(f"{_quoted(connection, name)} = excluded.{_quoted(connection, name)}" for name in replacing)
+        conflict = f" ON CONFLICT ({_list(connection, known_by)}) DO " + (f"UPDATE SET {new}" if new else "NOTHING")
+    for portion in _portions(values):
+        _execute(connection, f"INSERT INTO {columns} VALUES {_marks(connection, portion)}{conflict}", portion)
+
+
+def update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Update many rows, each found by its `key`. All rows have the same keys."""
+    if not rows:
+        return
+    connection = session.connection()
+    names = [*(name for name in rows[0] if name != key), key]
+    values = _values(connection, model, [{name: row[name] for name in names} for row in rows])
+    columns = ", ".join(
+        f"{_quoted(connection, name)} = {_cast(connection, model, name, f'given.column{n}')}"
+        for n, name in enumerate(names[:-1], 1)
+    )
+    target = _quoted(connection, table(model).name)
+    found = f"{target}.{_quoted(connection, key)} = given.column{len(names)}"
+    for portion in _portions(values):
+        given = f"(VALUES {_marks(connection, portion)}) AS given"
+        _execute(connection, f"UPDATE {target} SET {columns} FROM {given} WHERE {found}", portion)
+
+
+def send(session: Session, statement: Executable, values: Mapping[str, Any]) -> None:
+    """Execute a statement whose outcome nobody reads; inside `in_one_go` as well."""
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        session.execute(statement, values)
+        return
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(statement_text(statement, connection.dialect), values)
+
+
+@functools.cache
+def statement_text(statement: Executable, dialect: Dialect) -> str:
+    """The statement as the driver takes it. Keep the statement: each one is written only once."""
+    return str(cast("ClauseElement", statement).compile(dialect=dialect))
+
+
+def _values(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """The values of the rows in the order of the first row's keys, as the driver takes them."""
+    columns, dialect = table(model).c, connection.dialect.name
+    convert = [(n, to) for n, name in enumerate(rows[0]) if (to := _converter(columns[name].type, dialect)) is not None]
+    lists = [list(row.values()) for row in rows]
+    for values in lists:
+        for n, to in convert:
+            values[n] = to(values[n])
+    return lists
+
+
+def _converter(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
+    """What makes the driver's value; None where it takes Python's. For SQLite as SQLAlchemy's own types do it."""
+    if isinstance(kind, JSON):
+        return encode_json
+    return _sqlite_datetime if isinstance(kind, UtcDateTime) and dialect == "sqlite" else None
+
+
+def _portions(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Portions of a few sizes only, so that the driver knows their statements.
+
+    Not row by row: SQLite's driver lets go of the interpreter for every statement, and may wait long to get it back.
+    """
+    start, size = 0, PORTION_ROWS
+    while start < len(values):
+        while size > len(values) - start:
+            size //= 2
+        yield values[start : start + size]
+        start += size
+
+
+def _marks(connection: Connection, portion: list[list[Any]]) -> str:
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    row = f"({', '.join([mark] * len(portion[0]))})"
+    return ", ".join([row] * len(portion))
+
+
+def _execute(connection: Connection, statement: str, portion: list[list[Any]]) -> None:
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(statement, list(chain.from_iterable(portion)))
+
+
+def _cast(connection: Connection, model: type[Base], name: str, value: str) -> str:
+    """The value as the column's type: Postgres takes what stands in a list of VALUES for text."""
+    if connection.dialect.name == "sqlite":
+        return value
+    return f"CAST({value} AS {table(model).c[name].type.compile(connection.dialect)})"
+
+
+def _list(connection: Connection, names: Sequence[str]) -> str:
+    return ", ".join(_quoted(connection, name) for name in names)
+
+
+def _quoted(connection: Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)
+
+
+# The rows of a group share their time of receipt.
+@functools.lru_cache(maxsize=1_024)
+def _sqlite_datetime(value: dt.datetime | None) -> str | None:
+    return None if value is None else value.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
