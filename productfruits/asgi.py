@@ -45,7 +45,7 @@ class Front:
         self._runtime = runtime
         self._door: Door = app.extensions["productfruits.door"]
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "productfruits-lookup")
-        self._bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
+        self.bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
         self._outcomes = _Outcomes()
         self._deadlines = _Deadlines()
         self._running = 0
@@ -55,7 +55,7 @@ class Front:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            answering = self._webhook if scope["path"].startswith(webhook.PATH) else self._bridge
+            answering = self._webhook if scope["path"].startswith(webhook.PATH) else self.bridge
             self._running += 1
             try:
                 # In a task of asyncio's own: granian's cannot be cancelled, and every deadline rests on that.
@@ -76,7 +76,7 @@ class Front:
     def close(self) -> None:
         """End the threads. What they are doing is finished first."""
         self._lookups.shutdown(cancel_futures=True)
-        self._bridge.close()
+        self.bridge.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from productfruits.web.ingest.bodies import Budget
+
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 #: Pages and the API take small bodies only; files are imported by the command line.
 BODY_BYTES = 2 * 1024 * 1024
 BODY_WITHIN_S = 15.0
+#: All bodies for pages that are in memory at once. Apart from those of webhooks, which strangers must not crowd out.
+BODIES_BYTES = 32 * 1024 * 1024
 #: A reader that does not take a chunk of an answer for so long is given up.
 CHUNK_WITHIN_S = 30.0
 
@@ -27,15 +31,20 @@ class WsgiBridge:
     def __init__(self, app: "WSGIApplication", threads: int) -> None:
         self._app = app
         self._threads = ThreadPoolExecutor(threads, "productfruits-page")
+        self.budget = Budget(BODIES_BYTES)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        body = await _body(receive)
-        if isinstance(body, int):
-            await _refuse(send, body)
-            return
-        loop = asyncio.get_running_loop()
-        call = _Call(self._app, _environ(scope, body), send, loop)
-        await loop.run_in_executor(self._threads, call.run)
+        body = _Body(self.budget)
+        try:
+            refusal = await body.read(receive)
+            if refusal is not None:
+                await _refuse(send, refusal)
+                return
+            loop = asyncio.get_running_loop()
+            call = _Call(self._app, _environ(scope, body.whole()), send, loop)
+            await loop.run_in_executor(self._threads, call.run)
+        finally:
+            body.close()
         for message in call.unsent:
             await send(message)
 
@@ -99,25 +108,39 @@ async def _coroutine(send: Send, message: dict[str, Any]) -> None:
     await send(message)
 
 
-async def _body(receive: Receive) -> bytes | int:
-    """The whole body, or the status that refuses it."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return 400
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > BODY_BYTES:
-                    return 413
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError:
-        return 408
+class _Body:
+    """The body of one request for a page."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._chunks: list[bytes] = []
+        self._bytes = 0
+
+    async def read(self, receive: Receive) -> int | None:
+        """Read all of it; the status that refuses it, or None."""
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return 400
+                    chunk = message.get("body", b"")
+                    if self._bytes + len(chunk) > BODY_BYTES:
+                        return 413
+                    if not self._budget.take(len(chunk)):
+                        return 503
+                    self._bytes += len(chunk)
+                    self._chunks.append(chunk)
+                    if not message.get("more_body", False):
+                        return None
+        except TimeoutError:
+            return 408
+
+    def whole(self) -> bytes:
+        return b"".join(self._chunks)
+
+    def close(self) -> None:
+        self._budget.give_back(self._bytes)
 
 
 async def _refuse(send: Send, status: int) -> None:

@@ -184,6 +184,16 @@ def test_pages_get_their_body_and_headers_and_may_answer_in_parts(running: Runni
     assert (answer.status, content) == (200, b"")
 
 
+def test_bodies_for_pages_are_bounded_apart_from_those_of_webhooks(running: Running, connected: Connected) -> None:
+    budget = running.front.bridge.budget
+    assert budget.take(32 * 1024 * 1024)
+    assert running.send("POST", "/test/echo", {}, b"some body")[0].status == 503
+    assert running.post(connected, TRACK)[0] == 200
+    budget.give_back(32 * 1024 * 1024)
+    assert running.send("POST", "/test/echo", {}, b"some body")[0].status == 200
+    assert budget.used_bytes == 0
+
+
 def test_draining_refuses_webhooks_and_goes_on_with_pages(running: Running, connected: Connected) -> None:
     running.front.start_draining()
     assert running.post(connected, TRACK)[0] == 503

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from productfruits.models import Connection, Event, Rejection, User
+from productfruits.models import Connection, ConnectionSecret, Event, Rejection, User
 from productfruits.segment.signature import sign
 from productfruits.services import connections
 from productfruits.workers.runtime import Runtime
@@ -281,3 +281,17 @@ def test_the_answer_is_json_whatever_happens(http: Http, connected: Connected) -
         reply = http.send("POST", connected.path, headers, body)
         assert reply.headers["content-type"] == "application/json"
         json.loads(reply.body)
+
+
+def test_a_secret_that_cannot_be_read_is_503_and_never_401(http: Http, connected: Connected, runtime: Runtime) -> None:
+    with runtime.writing() as session:
+        for secret in session.scalars(select(ConnectionSecret)):
+            secret.ciphertext = secret.ciphertext[:-8] + b"AAAAAAA="
+    reply = connected.post(http, TRACK)
+    assert (reply.status, reply.json["code"]) == (503, "unavailable")
+
+
+def test_a_store_that_cannot_be_asked_is_503_and_never_401(http: Http, connected: Connected, runtime: Runtime) -> None:
+    with runtime.writing() as session:
+        session.connection().exec_driver_sql("ALTER TABLE connection_secret RENAME TO elsewhere")
+    assert connected.post(http, TRACK).status == 503
