@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -212,46 +212,25 @@ def test_nobody_is_sent_to_the_login(shared: World, method: str, rule: str) -> N
 
 
 @each_unsafe
-@pytest.mark.parametrize(
-    "forgery",
-    [
-        lambda person, foreign: {"data": {}},
-        lambda person, foreign: {"data": {"csrf_token": "forged"}},
-        lambda person, foreign: {"data": {"csrf_token": foreign.token()}},
-        lambda person, foreign: {"json": {"csrf_token": person.token()}},
-        lambda person, foreign: {
-            "data": {"csrf_token": person.token()},
-            "headers": {"Sec-Fetch-Site": "cross-site"},
-        },
-        lambda person, foreign: {"data": {"csrf_token": person.token()}, "headers": {"Sec-Fetch-Site": "same-site"}},
-        lambda person, foreign: {
-            "data": {"csrf_token": person.token()},
-            "headers": {"Origin": "https://evil.example"},
-        },
-        lambda person, foreign: {"data": {"csrf_token": person.token()}, "headers": {"Origin": "null"}},
-    ],
-    ids=[
-        "no token",
-        "made up",
-        "other session's",
-        "in JSON",
-        "cross-site",
-        "same-site",
-        "foreign origin",
-        "null origin",
-    ],
-)
-def test_a_forged_request_changes_nothing(
-    shared: World, method: str, rule: str, forgery: Callable[[Any, Any], dict[str, Any]]
-) -> None:
+def test_a_forged_request_changes_nothing(shared: World, method: str, rule: str) -> None:
     person = shared.person(shared.acme.admins["owner"])
-    options = forgery(person, shared.person(shared.other.admins["owner"]))
-    before = shared.rows()
+    token, foreign = person.token(), shared.person(shared.other.admins["owner"]).token()
     path, form = _request(rule, shared.acme)
-    if "data" in options:
-        options["data"] = {**form, **options["data"]}
-    answer = person.client.open(path, method=method, **options)
-    assert answer.status_code in (400, 403)
+    good = {**form, "csrf_token": token}
+    forgeries: dict[str, dict[str, Any]] = {
+        "no token": {"data": form},
+        "made up": {"data": {**form, "csrf_token": "forged"}},
+        "another session's": {"data": {**form, "csrf_token": foreign}},
+        "in JSON": {"json": good},
+        "cross-site": {"data": good, "headers": {"Sec-Fetch-Site": "cross-site"}},
+        "same-site": {"data": good, "headers": {"Sec-Fetch-Site": "same-site"}},
+        "foreign origin": {"data": good, "headers": {"Origin": "https://evil.example"}},
+        "null origin": {"data": good, "headers": {"Origin": "null"}},
+        "text/plain": {"data": "&".join(f"{key}={value}" for key, value in good.items()), "content_type": "text/plain"},
+    }
+    before = shared.rows()
+    answers = {name: person.client.open(path, method=method, **options) for name, options in forgeries.items()}
+    assert {name: answer.status_code for name, answer in answers.items() if answer.status_code not in (400, 403)} == {}
     assert shared.rows() == before
 
 
@@ -265,26 +244,21 @@ def test_reading_an_address_for_forms_changes_nothing(shared: World, method: str
 
 
 @pytest.mark.parametrize(("method", "rule"), [*PAGES, *ELSEWHERE], ids=lambda value: value.replace(W, "…"))
-@pytest.mark.parametrize("who", ["owner", "stranger", "nobody"])
-def test_every_page_carries_the_security_headers(shared: World, method: str, rule: str, who: str) -> None:
-    person = {
-        "owner": shared.acme.admins["owner"],
-        "stranger": shared.other.admins["owner"],
-        "nobody": None,
-    }[who]
+def test_every_page_carries_the_security_headers(shared: World, method: str, rule: str) -> None:
     path, form = _request(rule, shared.acme)
-    # Unsafe ones without a token: the refusals are pages, too.
-    answer = shared.person(person).client.open(path, method=method, data=form if method != "GET" else None)
-    headers = answer.headers
-    assert headers["Content-Security-Policy"] == (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
-        "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["X-Frame-Options"] == "DENY"
-    assert headers["Cache-Control"] == "no-store"
-    assert "Cookie" in headers["Vary"]
-    assert headers["Referrer-Policy"] == "same-origin"
+    for who in (shared.acme.admins["owner"], shared.other.admins["owner"], None):
+        # Unsafe ones without a token: the refusals are pages, too.
+        answer = shared.person(who).client.open(path, method=method, data=form if method != "GET" else None)
+        headers = answer.headers
+        assert headers["Content-Security-Policy"] == (
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+            "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Cache-Control"] == "no-store"
+        assert "Cookie" in headers["Vary"]
+        assert headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/docs", "/api/v1/users", "/webhooks/segment/x", "/no/such/page"])
@@ -293,6 +267,12 @@ def test_the_other_rooms_cannot_be_framed_or_sniffed(shared: World, path: str) -
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_address_that_nobody_knows_fails_in_words(shared: World) -> None:
+    answer = shared.person(None).get("/no/such/page")
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
 
 
 def test_a_built_file_may_be_kept_by_browsers_and_proxies(shared: World) -> None:

@@ -45,4 +45,5 @@ def register(app: Flask, *, https: bool) -> None:
     gate.csrf.init_app(app)
     headers.secure(app, https=https)
     words.register(app)
+    failures.register(app)
     app.register_blueprint(gate.bp)

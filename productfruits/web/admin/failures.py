@@ -1,6 +1,6 @@
 """What people see when a page says no: what happened, why, what to do."""
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Flask, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -33,6 +33,12 @@ WORDS = {
 }
 
 
+def register(app: Flask) -> None:
+    """Have addresses that no room knows fail in words, too."""
+    for status in (404, 405):
+        app.register_error_handler(status, _refused)
+
+
 @gate.bp.errorhandler(CSRFError)
 def _forged(_: CSRFError) -> ResponseReturnValue:
     message = (
@@ -48,7 +54,8 @@ def _refused(error: HTTPException) -> ResponseReturnValue:
     if status < 400:
         return error
     heading, message = WORDS.get(status, ("That did not work", "Something went wrong here. Try again in a moment."))
-    return render_template("entry/message.html", heading=heading, message=message), status
+    page = render_template("entry/message.html", heading=heading, message=message)
+    return page, status, [header for header in error.get_headers() if header[0] == "Allow"]
 
 
 def _missing(_: Exception) -> ResponseReturnValue:
