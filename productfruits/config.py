@@ -63,7 +63,7 @@ SETTINGS = (
     Setting(
         "TRUSTED_PROXIES",
         "none",
-        "Addresses or networks, comma separated, whose X-Forwarded-For and -Proto headers are believed.",
+        "Addresses or networks, comma separated, whose X-Forwarded-For, -Proto and -Host are believed.",
     ),
     Setting("METRICS_TOKEN", "none", "Bearer token for /metrics; without it only a loopback server answers."),
     Setting("THREADS", "16", "Threads for pages and the API; waiting webhooks need none."),

@@ -89,7 +89,7 @@ def _introduce(settings: Settings, runtime: Runtime) -> None:
     click.echo(f"Data folder:  {settings.data_dir}")
     click.echo(f"Database:     {runtime.engine.url.render_as_string(hide_password=True)}")
     for file in runtime.keyring.files:
-        made = " (made now: back it up with the database)" if file in runtime.keyring.made else ""
+        made = " (made now: back it up, apart from the database)" if file in runtime.keyring.made else ""
         click.echo(f"Key file:     {file}{made}")
     click.echo(f"Listening on: {settings.base_url}")
     with runtime.reading() as session:

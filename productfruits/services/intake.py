@@ -46,6 +46,12 @@ USE = (
     .where(table(ConnectionSecret).c.id == bindparam("of_secret"))
     .values(last_used_at=bindparam("used"))
 )
+#: Why a message by the write key, which everybody can read in the page, was not obeyed (rule 10).
+NOT_TRUSTED = {
+    "public_delete": "A delete came from a public sender. Only the signed webhook, the auth token and the API erase.",
+    "public_alias": "A public sender tried to fold two known users into one. Send the alias from your server.",
+    "public_email": "A public sender spoke of a known user by e-mail alone. Send the userId as well.",
+}
 NO_TRAITS: Mapping[str, Any] = {}
 NOTHING = Parsed(messages=(), refused=(), ignored=0)
 
@@ -191,7 +197,10 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
                 candidate.receipt.rejected += 1
                 group.refused.append(
                     Refused(
-                        candidate.arrival.received_at, candidate.arrival.source, "not_trusted", placement.reason or ""
+                        candidate.arrival.received_at,
+                        candidate.arrival.source,
+                        "not_trusted",
+                        NOT_TRUSTED[placement.reason or ""],
                     )
                 )
             case _:

@@ -4,10 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Delete, delete, select, tuple_, update
+from sqlalchemy import CursorResult, Delete, delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from productfruits.models import ConnectionSecret, DeadLetter, Event, LoginThrottle, SeenMessage
+from productfruits.models import ConnectionSecret, DeadLetter, Event, LoginThrottle, SeenMessage, Visitor
 
 #: Segment retries for four hours and replays on request for days; ids are promised for at least seven days.
 SEEN_FOR = dt.timedelta(days=30)
@@ -34,6 +34,8 @@ def prune(session: Session, now: dt.datetime, event_days: int, chunk: int = CHUN
     to run in several processes.
     """
     events = _events(session, now - dt.timedelta(days=event_days), chunk) if event_days else 0
+    if events:
+        _visitors_without_events(session)
     message_ids = _message_ids(session, now - SEEN_FOR, chunk)
     letters = _count(session, delete(DeadLetter).where(DeadLetter.last_failed_at < now - DEAD_LETTERS_FOR))
     session.execute(delete(LoginThrottle).where(LoginThrottle.last_failure_at < now - LOGIN_FAILURES_FOR))
@@ -50,6 +52,16 @@ def _events(session: Session, before: dt.datetime, chunk: int) -> int:
     oldest = session.execute(select(Event.id, Event.received_at).order_by(Event.id).limit(chunk)).all()
     old = [row.id for row in oldest if row.received_at < before]
     return _count(session, delete(Event).where(Event.id <= old[-1], Event.received_at < before)) if old else 0
+
+
+def _visitors_without_events(session: Session) -> None:
+    """Forget what an anonymous id said once the events that said it are gone: nothing else would ever take it."""
+    kept = exists().where(
+        Event.workspace_id == Visitor.workspace_id,
+        Event.anonymous_id == Visitor.anonymous_id,
+        Event.user_id.is_(None),
+    )
+    _count(session, delete(Visitor).where(~kept))
 
 
 def _message_ids(session: Session, before: dt.datetime, chunk: int) -> int:

@@ -62,3 +62,19 @@ def classify(error: BaseException) -> Fault:
     if state in _AWAY or state.startswith(_AWAY_CLASSES):
         return Fault.AWAY
     return Fault.UNEXPECTED
+
+
+def where(err: BaseException) -> str:
+    """File and line at which it was raised. The message is left out: it may quote what users sent."""
+    trace = err.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+
+
+def code(err: BaseException) -> str | None:
+    """The database's own code for the error, if it has one."""
+    orig = getattr(err, "orig", None) or err
+    return getattr(orig, "sqlstate", None) or getattr(orig, "sqlite_errorname", None)

@@ -18,7 +18,7 @@ from productfruits.errors import ProductFruitsError
 from productfruits.services import dead_letters, intake
 from productfruits.services.intake import Arrival, Receipt
 from productfruits.workers.metrics import Metrics
-from productfruits.workers.store_faults import Fault, classify
+from productfruits.workers.store_faults import Fault, classify, code, where
 from productfruits.workers.waiting import Outcome, Waiting, WaitingRoom
 
 log = structlog.get_logger()
@@ -187,7 +187,7 @@ class Writer:
 
     def _die(self, err: BaseException) -> None:
         """Tell everybody who waits, then start again once; a second time somebody else has to look at the process."""
-        log.error("writer_died", error=type(err).__name__, where=_where(err))
+        log.error("writer_died", error=type(err).__name__, where=where(err))
         self._metrics.writer_deaths.inc()
         with self._wake:
             self._deaths += 1
@@ -226,7 +226,7 @@ class Writer:
         except Exception as err:  # the loop's edge: whatever it is, somebody waits for an answer
             fault = classify(err)
             self._metrics.store_faults.labels(fault.value).inc()
-            log.warning("store_failed", fault=fault.value, error=type(err).__name__, where=_where(err), code=_code(err))
+            log.warning("store_failed", fault=fault.value, error=type(err).__name__, where=where(err), code=code(err))
             if fault is not Fault.UNEXPECTED:
                 self._failed_at = time.monotonic()
                 self._answer(group, [StoreUnavailable()] * len(group))
@@ -276,11 +276,11 @@ class Writer:
                     arrival.workspace_id,
                     waiting.body,
                     source=arrival.source,
-                    reason=f"{type(err).__name__} at {_where(err)}",
+                    reason=f"{type(err).__name__} at {where(err)}",
                     now=dt.datetime.now(dt.UTC),
                 )
         except Exception as worse:  # the loop's edge
-            log.error("dead_letter_failed", error=type(worse).__name__, where=_where(worse))
+            log.error("dead_letter_failed", error=type(worse).__name__, where=where(worse))
             return StoreUnavailable()
         if not kept:
             return Poisonous()
@@ -296,20 +296,4 @@ class Writer:
             try:
                 waiting.done(outcome)
             except Exception as err:  # the loop's edge: one lost listener must not cost the others their answer
-                log.error("answer_lost", error=type(err).__name__, where=_where(err))
-
-
-def _where(err: BaseException) -> str:
-    """File and line at which it was raised. The message is left out: it may quote what users sent."""
-    trace = err.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "unknown"
-    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
-
-
-def _code(err: BaseException) -> str | None:
-    """The database's own code for the error, if it has one."""
-    orig = getattr(err, "orig", None) or err
-    return getattr(orig, "sqlstate", None) or getattr(orig, "sqlite_errorname", None)
+                log.error("answer_lost", error=type(err).__name__, where=where(err))

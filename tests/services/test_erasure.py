@@ -208,6 +208,22 @@ def test_old_rows_go_and_delete_ids_stay_for_ever(session: Session) -> None:
     assert retention.prune(session, NOW + 99 * days, event_days=0).events == 0
 
 
+def test_what_a_visitor_said_goes_with_the_last_event_that_said_it(session: Session) -> None:
+    acme = workspace(session)
+    old = NOW - dt.timedelta(days=99)
+    for anonymous_id, received_at in (("gone", old), ("back", old), ("back", NOW)):
+        factories.event(session, acme, anonymous_id=anonymous_id, received_at=received_at)
+    for anonymous_id in ("gone", "back"):
+        session.add(
+            Visitor(
+                workspace_id=acme.id, anonymous_id=anonymous_id, traits={"a": 1}, trait_times={"a": 1}, group_ids=[]
+            )
+        )
+    session.flush()
+    retention.prune(session, NOW, event_days=1)
+    assert session.scalars(select(Visitor.anonymous_id)).all() == ["back"]
+
+
 def test_much_that_is_old_goes_in_chunks(session: Session) -> None:
     acme = workspace(session)
     old = NOW - dt.timedelta(days=99)

@@ -23,7 +23,7 @@ from productfruits.models import (
     Visitor,
     Workspace,
 )
-from productfruits.segment.messages import Parsed, Refusal
+from productfruits.segment.messages import Message, Parsed, Refusal
 from productfruits.services import connections, intake, rejections, workspaces
 from productfruits.services.intake import Arrival, Receipt
 from productfruits.services.vault import Vault
@@ -414,3 +414,25 @@ class TestCounters:
         with sessions() as session:
             kept = session.scalars(select(Rejection.detail).order_by(Rejection.id)).all()
             assert kept == [f"number {n}" for n in range(5, rejections.KEPT + 5)]
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            message("delete", "a", message_id="3"),
+            message("alias", "a", previous_id="b", message_id="3"),
+            message("identify", message_id="3", traits={"email": "a@x.example"}),
+        ],
+        ids=["delete", "alias of two users", "e-mail alone"],
+    )
+    def test_what_a_public_sender_may_not_do_is_refused_in_words(
+        self, sessions: sessionmaker[Session], workspace_id: int, said: Message
+    ) -> None:
+        known = (message("identify", "a", message_id="1", traits={"email": "a@x.example"}), message("track", "b"))
+        receive(sessions, [arrival(workspace_id, *known)])
+        assert receive(sessions, [arrival(workspace_id, said, trust="public")]) == [Receipt(rejected=1)]
+        with sessions() as session:
+            rejection = session.scalars(select(Rejection)).one()
+            assert rejection.reason == "not_trusted"
+            assert "public sender" in rejection.detail
+            assert "a@x.example" not in rejection.detail
+            assert count(session, User, workspace_id) == 2
