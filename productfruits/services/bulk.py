@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, cast
 
 from sqlalchemy import JSON, ClauseElement, Connection, Dialect, Executable
@@ -59,7 +59,11 @@ def insert(
         new = ", ".join(f"{_quoted(connection, name)} = excluded.{_quoted(connection, name)}" for name in replacing)
         conflict = f" ON CONFLICT ({_list(connection, known_by)}) DO " + (f"UPDATE SET {new}" if new else "NOTHING")
     for portion in _portions(values):
-        _execute(connection, f"INSERT INTO {columns} VALUES {_marks(connection, portion)}{conflict}", portion)
+        _execute(
+            connection,
+            f"INSERT INTO {columns} VALUES {_marks(connection.dialect.name, len(portion), len(portion[0]))}{conflict}",
+            portion,
+        )
 
 
 def update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -76,7 +80,7 @@ def update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping
     target = _quoted(connection, table(model).name)
     found = f"{target}.{_quoted(connection, key)} = given.column{len(names)}"
     for portion in _portions(values):
-        given = f"(VALUES {_marks(connection, portion)}) AS given"
+        given = f"(VALUES {_marks(connection.dialect.name, len(portion), len(portion[0]))}) AS given"
         _execute(connection, f"UPDATE {target} SET {columns} FROM {given} WHERE {found}", portion)
 
 
@@ -127,15 +131,22 @@ def _portions(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
         start += size
 
 
-def _marks(connection: Connection, portion: list[list[Any]]) -> str:
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    row = f"({', '.join([mark] * len(portion[0]))})"
-    return ", ".join([row] * len(portion))
+@functools.lru_cache(maxsize=256)
+def _marks(dialect: str, rows: int, columns: int) -> str:
+    """The placeholders of so many rows: ?, or $1, $2, … where the driver passes the statement on unread."""
+    marks = iter(f"${n}" if dialect == "postgresql" else "?" for n in range(1, rows * columns + 1))
+    return ", ".join(f"({', '.join(islice(marks, columns))})" for _ in range(rows))
 
 
 def _execute(connection: Connection, statement: str, portion: list[list[Any]]) -> None:
     driver: Any = connection.connection.dbapi_connection
-    driver.execute(statement, list(chain.from_iterable(portion)))
+    values = list(chain.from_iterable(portion))
+    if connection.dialect.name == "postgresql":
+        # Psycopg looks for its own placeholders in every long statement anew, which costs more than the statement.
+        cursors: Any = connection.dialect.dbapi
+        cursors.RawCursor(driver).execute(statement, values)
+    else:
+        driver.execute(statement, values)
 
 
 def _cast(connection: Connection, model: type[Base], name: str, value: str) -> str:

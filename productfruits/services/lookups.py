@@ -1,8 +1,8 @@
 """Finds many rows of a workspace by their keys with statements that stay the same however many keys there are.
 
 An IN list is written anew for every number of keys, and on Postgres a young table without statistics makes the planner
-read the whole workspace and filter. So the keys travel as one value: as an array that Postgres joins key by key (the
-OFFSET keeps it from being planned as anything else), as a JSON array that SQLite reads with json_each.
+read the whole workspace and filter. So the keys travel as one value, a JSON array, which Postgres joins key by key (the
+OFFSET keeps it from being planned as anything else).
 """
 
 import functools
@@ -11,8 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, Text, bindparam, column, func, literal_column, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import JSON, Select, Text, bindparam, cast, column, func, literal_column, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from productfruits.database import encode_json
@@ -44,8 +43,7 @@ def by_keys(
     """
     on_postgres = session.get_bind().dialect.name == "postgresql"
     statement = _by_keys(on_postgres, columns, key, tuple(equal))
-    given = list(keys) if on_postgres else encode_json(list(keys))
-    return Question(statement, {"of_workspace": workspace_id, "keys": given, **equal})
+    return Question(statement, {"of_workspace": workspace_id, "keys": encode_json(list(keys)), **equal})
 
 
 def ask(session: Session, questions: Sequence[Question]) -> list[Sequence[Any]]:
@@ -80,7 +78,7 @@ def _by_keys(on_postgres: bool, columns: Columns, key: InstrumentedAttribute[Any
         each = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
         return wanted.where(key.in_(select(each.c.value)))
     each_key = (
-        func.unnest(bindparam("keys", type_=ARRAY(Text)))
+        func.json_array_elements_text(cast(bindparam("keys", type_=Text), JSON))
         .table_valued(column("value", Text), name="given")
         .render_derived()
     )

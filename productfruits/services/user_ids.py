@@ -7,7 +7,7 @@ import uuid
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
-#: Ids of one millisecond are numbered in the 12 bits after it (section 6.2, method 1), else their order would be chance.
+#: Ids of one millisecond are numbered in the 12 bits after it (section 6.2, method 1), else chance would order them.
 _NUMBERS = 1 << 12
 
 
