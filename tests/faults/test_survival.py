@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from flask import Flask
@@ -33,16 +34,15 @@ def track(message_id: str) -> list[dict[str, str]]:
 def test_a_dead_writer_is_replaced_once_and_the_second_death_ends_the_process(tmp_path: Path) -> None:
     with serve(tmp_path, program=(sys.executable, MORTAL)) as served:
         hook = Hook.of(served)
-        sender = Sender(served, hook)
-        sender.post_until_taken(track("m1"))
-        wound(served, 1)
-        assert sender.post(track("m2")) == 503
-        sender.post_until_taken(track("m2"))
-        wound(served, 2)
-        assert sender.post(track("m3")) in (503, None)
+        with closing(Sender(served, hook)) as sender:
+            sender.post_until_taken(track("m1"))
+            wound(served, 1)
+            assert sender.post(track("m2")) == 503
+            sender.post_until_taken(track("m2"))
+            wound(served, 2)
+            assert sender.post(track("m3")) in (503, None)
         assert served.process.wait() == 1
         assert "Error: The writer ended twice" in served.output()
-        sender.close()
     stored = query(f"sqlite:///{tmp_path}/productfruits.db", "SELECT message_id FROM event ORDER BY id")
     assert stored == [("m1",), ("m2",)]
 
