@@ -158,14 +158,14 @@ def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.
         session,
         User,
         [
-            {"id": p.id, "workspace_id": workspace_id, "created_at": now, **_seen(p), **_keys(p), **_traits(p)}
+            {"id": p.id, "workspace_id": workspace_id, "created_at": now, **_seen(p, now), **_keys(p), **_traits(p)}
             for p in changes.new_people
         ],
     )
     # Most messages move only the time of the last sighting: traits are written again only where they changed.
     portions: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for person in changes.changed_people:
-        values = _seen(person)
+        values = _seen(person, now)
         if person.keys_changed:
             values |= _keys(person)
         if person.traits_changed:
@@ -175,8 +175,12 @@ def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.
         bulk.update(session, User, "id", rows)
 
 
-def _seen(person: Person) -> dict[str, Any]:
-    return {"first_seen_at": instant(person.first_seen), "last_seen_at": instant(person.last_seen)}
+def _seen(person: Person, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "first_seen_at": instant(person.first_seen),
+        "last_seen_at": instant(person.last_seen),
+        "changed_at": now,
+    }
 
 
 def _keys(person: Person) -> dict[str, Any]:

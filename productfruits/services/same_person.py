@@ -56,6 +56,7 @@ def fold(session: Session, workspace_id: int, keep_id: str, other_id: str, now: 
     keep.traits, keep.trait_times = values, times
     keep.first_seen_at = min(keep.first_seen_at, other.first_seen_at)
     keep.last_seen_at = max(keep.last_seen_at, other.last_seen_at)
+    keep.changed_at = now
 
     session.flush()
     moves.move_user(session, workspace_id, other.id, keep.id, now)
@@ -74,6 +75,7 @@ def unlink(session: Session, workspace_id: int, kind: str, value: str, now: dt.d
     if alias is None:
         raise NoSuchAlias()
     owner_id = alias.user_id
+    session.execute(update(User).where(User.id == owner_id).values(changed_at=now))
     session.delete(alias)
     session.flush()
     if kind == "anonymous_id":
@@ -98,6 +100,7 @@ def unlink(session: Session, workspace_id: int, kind: str, value: str, now: dt.d
         trait_times={},
         first_seen_at=first or now,
         last_seen_at=last or now,
+        changed_at=now,
         created_at=now,
     )
     session.add(user)
