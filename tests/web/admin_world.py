@@ -122,6 +122,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
+            "demo_page": "projects",
             "token": activated.webhook_token,
             "webhook_secret": rotated.webhook_secret,
         },

@@ -54,6 +54,8 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("GET", f"{S}/workspace"): ("owner", {}),
     ("POST", f"{S}/workspace"): ("owner", {"name": "Renamed"}),
     ("POST", f"{S}/workspace/erased"): ("owner", {"on": "1"}),
+    ("GET", "/demo/<workspace>/"): ("viewer", {}),
+    ("GET", "/demo/<workspace>/<demo_page>"): ("viewer", {}),
 }
 #: Pages outside of a workspace, with what an admin who is logged in may send there.
 ELSEWHERE: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
@@ -122,14 +124,20 @@ def test_every_route_of_a_workspace_is_listed(shared: World) -> None:
 
 def test_only_the_pages_of_the_gate_stand_below_a_workspace(shared: World) -> None:
     for rule in shared.app.url_map.iter_rules():
-        if rule.rule.startswith("/w/"):
-            assert rule.rule.startswith(f"{W}/")
+        if "<workspace>" in rule.rule or rule.rule.startswith(("/w/", "/demo/")):
+            assert rule.rule.startswith(gate.OF_WORKSPACE)
             assert gate.NEEDS[rule.endpoint] in ROLES
 
 
 @pytest.mark.parametrize(
     ("rule", "needs"),
-    [("/w/<workspace>/new", gate.LOGGED_IN), ("/w/<workspace>/new", gate.PUBLIC), ("/new", "owner"), ("/w/x", "owner")],
+    [
+        ("/w/<workspace>/new", gate.LOGGED_IN),
+        ("/w/<workspace>/new", gate.PUBLIC),
+        ("/new", "owner"),
+        ("/w/x", "owner"),
+        ("/x/<workspace>/", "owner"),
+    ],
 )
 def test_a_page_of_a_workspace_cannot_be_registered_without_a_role(rule: str, needs: str) -> None:
     with pytest.raises(ValueError, match="cannot need"):
