@@ -8,12 +8,12 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.database import table
 from productfruits.identity.directory import Changes, Directory, EraseUser, Link, Person, Sighting, Visitor
-from productfruits.models import GroupMember, User, UserAlias, Workspace
+from productfruits.models import GroupMember, Tombstone, User, UserAlias, Workspace
 from productfruits.models import Visitor as VisitorRow
 from productfruits.services import bulk, conflicts, erasure, lookups, moves, tombstones, user_ids
 from productfruits.services.times import instant, microseconds
@@ -31,7 +31,11 @@ USER_COLUMNS = (
 )
 ALIAS_COLUMNS = (UserAlias.kind, UserAlias.value, UserAlias.user_id, UserAlias.how, UserAlias.message_id)
 VISITOR_COLUMNS = (VisitorRow.anonymous_id, VisitorRow.traits, VisitorRow.trait_times, VisitorRow.group_ids)
-SUPPRESSION = select(Workspace.salt, Workspace.suppress_erased).where(Workspace.id == bindparam("of_workspace"))
+ERASING = select(
+    Workspace.salt,
+    Workspace.suppress_erased,
+    exists().where(Tombstone.workspace_id == Workspace.id).label("has_tombstones"),
+).where(Workspace.id == bindparam("of_workspace"))
 
 
 def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> Directory:
@@ -46,7 +50,7 @@ def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> 
     [workspace], by_email, by_username, user_aliases, anonymous_aliases, visitors = lookups.ask(
         session,
         [
-            lookups.Question(SUPPRESSION, {"of_workspace": workspace_id}),
+            lookups.Question(ERASING, {"of_workspace": workspace_id}),
             by_keys(USER_COLUMNS, User.email_key, emails),
             by_keys(USER_COLUMNS, User.username, ids),
             by_keys(ALIAS_COLUMNS, UserAlias.value, ids, kind="user_id"),
@@ -64,20 +68,18 @@ def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> 
         [rows] = lookups.ask(session, [by_keys(ALIAS_COLUMNS, UserAlias.user_id, users.keys())])
         aliases |= {(row.kind, row.value): row for row in rows}
 
-    people = {user_id: _person(row) for user_id, row in users.items()}
     salt = workspace.salt
+    buried: dict[bytes, int] = {}
+    if workspace.has_tombstones:  # where nobody was ever erased, nothing need be hashed
+        keys = [("email", key) for key in emails]
+        keys += [(kind, i) for kind, named in (("user_id", ids), ("anonymous_id", anonymous_ids)) for i in named]
+        buried = tombstones.load(session, workspace_id, salt, keys)
+    people = {user_id: _person(row) for user_id, row in users.items()}
     return Directory(
         people.values(),
         [_link(row, people[row.user_id]) for row in aliases.values()],
         [Visitor(row.anonymous_id, row.traits, row.trait_times, row.group_ids, stored=True) for row in visitors],
-        tombstones=tombstones.load(
-            session,
-            workspace_id,
-            salt,
-            [("email", key) for key in emails]
-            + [("user_id", i) for i in ids]
-            + [("anonymous_id", i) for i in anonymous_ids],
-        ),
+        tombstones=buried,
         digest=lambda kind, value: tombstones.digest(salt, kind, value),
         suppress=workspace.suppress_erased,
         new_id=user_ids.new,
