@@ -127,13 +127,14 @@ def message_digest(message_id: str) -> str:
 def _receive_workspace(
     session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]], now: dt.datetime
 ) -> None:
-    group = _new_messages(session, workspace_id, arrivals)
-    _place(session, workspace_id, group, now)
-    _log_refusals(session, workspace_id, group, arrivals)
     with bulk.in_one_go(session):
-        _insert_events(session, workspace_id, group.candidates)
-        _insert_seen(session, workspace_id, group.seen, now)
-        _count(session, arrivals)
+        group = _new_messages(session, workspace_id, arrivals)
+        _place(session, workspace_id, group, now)
+        _log_refusals(session, workspace_id, group, arrivals)
+        with bulk.in_one_go(session):  # again, if something rare has ended it
+            _insert_events(session, workspace_id, group.candidates)
+            _insert_seen(session, workspace_id, group.seen, now)
+            _count(session, arrivals)
 
 
 def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]]) -> _Group:

@@ -90,15 +90,16 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
     """Write what the directory decided, in the one order in which no unique key is taken before it is free."""
     _forget_dead_letters(session, workspace_id, changes)
     _release_keys(session, changes)
-    with bulk.in_one_go(session):
-        _save_people(session, workspace_id, changes, now)
+    _save_people(session, workspace_id, changes, now)
     for link in changes.removed_links:
+        bulk.settle(session)
         session.execute(
             delete(UserAlias).where(
                 UserAlias.workspace_id == workspace_id, UserAlias.kind == link.kind, UserAlias.value == link.value
             )
         )
     if changes.gone_visitors:
+        bulk.settle(session)
         session.execute(
             delete(VisitorRow).where(
                 VisitorRow.workspace_id == workspace_id,
@@ -106,9 +107,8 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
             )
         )
     moves.carry_out(session, workspace_id, changes.effects, now)
-    with bulk.in_one_go(session):
-        _save_links(session, workspace_id, changes, now)
-        _save_visitors(session, workspace_id, changes)
+    _save_links(session, workspace_id, changes, now)
+    _save_visitors(session, workspace_id, changes)
     _save_memberships(session, workspace_id, changes)
     conflicts.record(session, workspace_id, changes.conflicts, now)
     tombstones.bury(session, workspace_id, changes.tombstones)
@@ -136,6 +136,7 @@ def _link(row: Any, person: Person) -> Link:
 def _forget_dead_letters(session: Session, workspace_id: int, changes: Changes) -> None:
     erased = {effect.user_id for effect in changes.effects if isinstance(effect, EraseUser)}
     if erased:
+        bulk.settle(session)
         texts = {key for p in changes.gone_people if p.id in erased for key in (p.loaded_username, p.loaded_email_key)}
         texts |= {link.value for link in changes.removed_links if link.user.id in erased}
         erasure.erase_dead_letters(session, workspace_id, {text for text in texts if text})
@@ -152,6 +153,7 @@ def _release_keys(session: Session, changes: Changes) -> None:
         ),
     ):
         if given_up:
+            bulk.settle(session)
             session.execute(update(User).where(User.id.in_(given_up)).values({column: None}))
 
 
@@ -240,6 +242,7 @@ def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> 
         for membership in changes.memberships
     ]
     bulk.insert(session, GroupMember, rows, known_by=("workspace_id", "group_id", "user_id"))
+    bulk.settle(session)
     members = table(GroupMember)
     session.execute(
         update(members)
