@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
 
@@ -56,8 +57,7 @@ NO_TRAITS: Mapping[str, Any] = {}
 NOTHING = Parsed(messages=(), refused=(), ignored=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One request whose sender is proven, with what could be read of it."""
 
     workspace_id: int
