@@ -242,12 +242,13 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
 
 
 def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now: dt.datetime) -> None:
+    # In the order of the index, so that neighbours meet a page that is still at hand.
     bulk.insert(
         session,
         SeenMessage,
         [
             {"workspace_id": workspace_id, "digest": digest, "seen_at": None if for_ever else now}
-            for digest, for_ever in seen.items()
+            for digest, for_ever in sorted(seen.items())
         ],
     )
 

@@ -2,7 +2,8 @@
 
 An IN list is written anew for every number of keys, and on Postgres a young table without statistics makes the planner
 read the whole workspace and filter. So the keys travel as one value, a JSON array, which Postgres joins key by key (the
-OFFSET keeps it from being planned as anything else).
+OFFSET keeps it from being planned as anything else), and in the order of the index, so that neighbours meet a page that
+is still at hand.
 """
 
 import datetime as dt
@@ -59,7 +60,7 @@ def by_keys(
     `equal` names further columns with the value that they must have.
     """
     statement = _by_keys(_on_postgres(session), columns, key, tuple(equal))
-    return Question(statement, {"of_workspace": workspace_id, "keys": encode_json(list(keys)), **equal})
+    return Question(statement, {"of_workspace": workspace_id, "keys": encode_json(sorted(keys)), **equal})
 
 
 def taken(
@@ -74,7 +75,7 @@ def taken(
     Keep the condition: each statement is made only once.
     """
     statement = _taken(_on_postgres(session), key, condition)
-    return Question(statement, {"of_workspace": workspace_id, "keys": encode_json(list(keys))})
+    return Question(statement, {"of_workspace": workspace_id, "keys": encode_json(sorted(keys))})
 
 
 def ask(session: Session, questions: Sequence[Question]) -> list[Sequence[Any]]:

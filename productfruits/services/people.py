@@ -207,7 +207,8 @@ def _save_links(session: Session, workspace_id: int, changes: Changes, now: dt.d
             "message_id": link.message_id,
             "created_at": now,
         }
-        for link in changes.saved_links
+        # In the order of the index, so that neighbours meet a page that is still at hand.
+        for link in sorted(changes.saved_links, key=lambda link: (link.kind, link.value))
     ]
     key = ("workspace_id", "kind", "value")
     bulk.insert(session, UserAlias, rows, known_by=key, replacing=("user_id", "how", "message_id"))
