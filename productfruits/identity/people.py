@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from productfruits.identity.keys import EmailClaim
 
 LinkKind = Literal["user_id", "anonymous_id"]
@@ -81,8 +83,7 @@ class Visitor:
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """What one message says about who it is from. All ids have been through `keys.identifier`.
 
     `at` is the time of the message, but never later than its receipt; `traits` are those of an identify, without the

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
 
@@ -56,8 +57,7 @@ NO_TRAITS: Mapping[str, Any] = {}
 NOTHING = Parsed(messages=(), refused=(), ignored=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One request whose sender is proven, with what could be read of it."""
 
     workspace_id: int
@@ -127,13 +127,14 @@ def message_digest(message_id: str) -> str:
 def _receive_workspace(
     session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]], now: dt.datetime
 ) -> None:
-    group = _new_messages(session, workspace_id, arrivals)
-    _place(session, workspace_id, group, now)
-    _log_refusals(session, workspace_id, group, arrivals)
     with bulk.in_one_go(session):
-        _insert_events(session, workspace_id, group.candidates)
-        _insert_seen(session, workspace_id, group.seen, now)
-        _count(session, arrivals)
+        group = _new_messages(session, workspace_id, arrivals)
+        _place(session, workspace_id, group, now)
+        _log_refusals(session, workspace_id, group, arrivals)
+        with bulk.in_one_go(session):  # again, if something rare has ended it
+            _insert_events(session, workspace_id, group.candidates)
+            _insert_seen(session, workspace_id, group.seen, now)
+            _count(session, arrivals)
 
 
 def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]]) -> _Group:
@@ -241,12 +242,13 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
 
 
 def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now: dt.datetime) -> None:
+    # In the order of the index, so that neighbours meet a page that is still at hand.
     bulk.insert(
         session,
         SeenMessage,
         [
             {"workspace_id": workspace_id, "digest": digest, "seen_at": None if for_ever else now}
-            for digest, for_ever in seen.items()
+            for digest, for_ever in sorted(seen.items())
         ],
     )
 

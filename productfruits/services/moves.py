@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from productfruits.identity.directory import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser
 from productfruits.models import Conflict, Event, GroupMember, User, UserAlias
-from productfruits.services import erasure
+from productfruits.services import bulk, erasure, lookups
+
+UNCLAIMED = Event.user_id.is_(None)
 
 
 def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], now: dt.datetime) -> None:
@@ -19,20 +21,16 @@ def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], no
     unclaimed = _unclaimed(session, workspace_id, joined)
     for effect in effects:
         if not isinstance(effect, JoinVisitor) or effect.anonymous_id in unclaimed:
+            bulk.settle(session)
             _carry_out(session, workspace_id, effect, now)
 
 
-def _unclaimed(session: Session, workspace_id: int, anonymous_ids: set[str]) -> set[str | None]:
+def _unclaimed(session: Session, workspace_id: int, anonymous_ids: set[str]) -> set[str]:
     """Those of the anonymous ids under which events are kept that belong to nobody."""
     if not anonymous_ids:
         return set()
-    return set(
-        session.scalars(
-            select(Event.anonymous_id)
-            .where(Event.workspace_id == workspace_id, Event.user_id.is_(None), Event.anonymous_id.in_(anonymous_ids))
-            .distinct()
-        )
-    )
+    [rows] = lookups.ask(session, [lookups.taken(session, Event.anonymous_id, workspace_id, anonymous_ids, UNCLAIMED)])
+    return {row.value for row in rows}
 
 
 def _carry_out(session: Session, workspace_id: int, effect: Effect, now: dt.datetime) -> None:

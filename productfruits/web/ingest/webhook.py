@@ -7,8 +7,8 @@
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from productfruits.segment import messages, reader, signature
@@ -34,8 +34,7 @@ METHODS = ("POST", "PUT", "PATCH")
 CHUNK_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """What stands above a body. Header values as they came; None where the header is missing."""
 
     method: str

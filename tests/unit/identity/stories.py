@@ -1,10 +1,10 @@
 """Random stories of messages over few ids and e-mails, so that people collide often."""
 
-import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from productfruits.identity.keys import NO_CLAIM, EmailClaim, email_key
@@ -102,7 +102,7 @@ def stories(max_size: int = 16) -> st.SearchStrategy[list[Sighting]]:
 
 def numbered(story: Sequence[Sighting]) -> list[Sighting]:
     """Give every message an id of its own."""
-    return [dataclasses.replace(m, message_id=f"m{number}") for number, m in enumerate(story)]
+    return [msgspec.structs.replace(m, message_id=f"m{number}") for number, m in enumerate(story)]
 
 
 def grouped(story: Sequence[Sighting], cuts: Collection[int]) -> list[list[Sighting]]:

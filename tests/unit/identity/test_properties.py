@@ -4,10 +4,10 @@
 """
 
 import copy
-import dataclasses
 import os
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,7 +131,7 @@ def test_the_public_takes_nobody_s_email_and_unites_and_erases_nobody(
     store = Store()
     store.receive([message for message in story if message.trust == "server"])
     before, links = copy.deepcopy(store.users), copy.deepcopy(store.links)
-    said = [dataclasses.replace(message, trust="public") for message in data.draw(stories(8))]
+    said = [msgspec.structs.replace(message, trust="public") for message in data.draw(stories(8))]
 
     store.receive(said)
 
