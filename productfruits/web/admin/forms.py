@@ -82,6 +82,16 @@ class Role(Form):
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
 
 
+class NewContent(Form):
+    starter = text(100)
+    key = text(100)
+    name = text()
+
+
+class NewKey(Form):
+    key = text(100)
+
+
 def read(shape: type[Form]) -> Mapping[str, Any]:
     """The form of this request, or a 400 for one that does not fit: only a program or a tampered page sends that."""
     said = {name: value for name, value in request.form.items() if name not in ENVELOPE}
