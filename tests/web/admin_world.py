@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from productfruits.adoption import documents
 from productfruits.database import Base
 from productfruits.models import Admin, Workspace
-from productfruits.services import admins, api_keys, audit, connections, workspaces
+from productfruits.services import admins, api_keys, audit, connections, contents, publishing, workspaces
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
 
@@ -119,6 +120,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         workspace.id,
         {
             **_people(session, workspace),
+            "content_key": _checklist(session, workspace, now),
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
@@ -128,6 +130,23 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         },
         staff,
     )
+
+
+def _checklist(session: Session, workspace: Workspace, now: dt.datetime) -> str:
+    """A live checklist with an older version behind it and a draft before it."""
+    key = f"first-steps-{workspace.name.lower()}"
+    said = {"key": key, "name": "First steps", "title": "First steps"}
+    content = None
+    for count in (1, 2, 3):
+        items = [{"id": f"item-{number}", "title": f"Item {number}"} for number in range(count)]
+        document = documents.load("checklist", {**said, "items": items})
+        if content is None:
+            content = contents.create(session, workspace.id, "checklist", document, now)
+        else:
+            contents.save_draft(session, content, document, now)
+        if count < 3:
+            publishing.publish(session, content, "cli", now)
+    return key
 
 
 def _people(session: Session, workspace: Workspace) -> dict[str, Any]:

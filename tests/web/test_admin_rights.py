@@ -19,6 +19,7 @@ from tests.web.admin_world import World
 
 W = "/w/<workspace>"
 S = f"{W}/settings"
+C = f"{W}/content/<content_key>"
 
 #: (method, rule) -> (the least role that may, the form that a page would send). What is not in here is not tested:
 #: `test_every_route_of_a_workspace_is_listed` fails then.
@@ -32,6 +33,16 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("GET", f"{W}/conflicts"): ("viewer", {}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/merge"): ("editor", {"keep": "{keep}"}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/dismiss"): ("editor", {}),
+    ("GET", f"{W}/content"): ("viewer", {}),
+    ("POST", f"{W}/content"): ("editor", {"kind": "tour", "key": "another", "name": "Another"}),
+    ("GET", f"{C}"): ("viewer", {}),
+    ("POST", f"{C}/draft"): ("editor", {"name": "Changed", "title": "T", "items.0.id": "a", "items.0.title": "A"}),
+    ("POST", f"{C}/publish"): ("editor", {}),
+    ("POST", f"{C}/unpublish"): ("editor", {}),
+    ("POST", f"{C}/revert"): ("editor", {}),
+    ("POST", f"{C}/archive"): ("editor", {}),
+    ("POST", f"{C}/unarchive"): ("editor", {}),
+    ("POST", f"{C}/duplicate"): ("editor", {"key": "copy"}),
     ("GET", f"{S}/segment"): ("viewer", {}),
     ("GET", f"{S}/segment/live"): ("viewer", {}),
     ("POST", f"{S}/segment/activate"): ("owner", {}),
@@ -169,6 +180,7 @@ def test_an_unknown_workspace_looks_the_same_as_a_foreign_one(shared: World, met
         if any(f"{{{name}}}" in form.values() for name in ("keep", "value", "secret"))
         or ":" in rule
         or "user_id" in rule
+        or "content_key" in rule
     ],
     ids=lambda value: value.replace(W, "…"),
 )
@@ -202,8 +214,9 @@ def test_the_least_role_may(world: World, method: str, rule: str) -> None:
     path, form = _request(rule, world.acme)
     answer = _send(world.person(world.acme.admins[least]), method, path, form)
     assert answer.status_code in (200, 303)
-    # Activating twice and testing without a running server are refused in words and change nothing.
-    assert (world.rows() != before) is not rule.endswith(("/activate", "/test"))
+    # Activating twice, testing without a running server and taking out of the archive what is not in it are refused in
+    # words and change nothing.
+    assert (world.rows() != before) is not rule.endswith(("/activate", "/test", "/unarchive"))
 
 
 @each_page

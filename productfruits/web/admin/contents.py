@@ -1,19 +1,18 @@
 """Tours and checklists: the list, the editor with its preview, publishing, and the numbers."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
-from productfruits.adoption import documents, starters
+from productfruits.adoption import documents
 from productfruits.adoption.documents import Document, InvalidDocument, Problem
 from productfruits.models import Content
-from productfruits.services import contents, publishing
+from productfruits.services import contents, publishing, themes
 from productfruits.web import current_runtime
 from productfruits.web.admin import forms, gate
-from productfruits.web.admin.editor import controls, reading, rules
+from productfruits.web.admin.editor import blank, controls, reading, rules
 from productfruits.web.admin.gate import Place
 
 #: The sections of the editor, with the fields of each; what a kind does not have is not shown.
@@ -23,14 +22,6 @@ SECTIONS: Final[Sequence[tuple[str, str, Sequence[str]]]] = (
     ("audience", "Who sees it", ("targeting",)),
     ("time", "When and how often", ("start", "frequency", "priority", "schedule")),
     ("languages", "Languages", ("language", "translations")),
-)
-#: Refusals of a change that the page shows in words.
-CANNOT: Final = (
-    contents.Archived,
-    publishing.NotArchived,
-    publishing.NothingBefore,
-    publishing.NothingToPublish,
-    publishing.NotPublished,
 )
 VERSIONS_SHOWN: Final = 10
 ALL: Final = "/w/<workspace>/content"
@@ -43,66 +34,70 @@ def index(place: Place) -> ResponseReturnValue:
     status = status if status in contents.STATUSES else None
     with current_runtime().reading() as store:
         found = contents.page(store, place.workspace.id, status=status, cursor=request.args.get("after"))
-    return render_template("content/index.html", found=found, status=status, starters=starters.every())
+    return render_template("content/index.html", found=found, status=status)
 
 
 @gate.page(ALL, needs="editor", methods=("POST",))
 def create(place: Place) -> ResponseReturnValue:
     said = forms.read(forms.NewContent)
-    try:
-        document = starters.begin(said["starter"], key=said["key"], name=said["name"])
-        with current_runtime().writing() as store:
-            made = contents.create(store, place.workspace.id, document["kind"], document, gate.now())
-            gate.record(store, place, "content.created", content=made.key)
-    except (InvalidDocument, contents.KeyTaken) as err:
-        flash(str(err), "error")
-        return redirect(url_for("admin.contents_index", workspace=place.workspace.key), 303)
-    return _to_editor(place, made.key)
+    document = blank.document(said["kind"], said["key"], said["name"])
+    with current_runtime().writing() as store:
+        contents.create(store, place.workspace.id, document["kind"], document, gate.now())
+        gate.record(store, place, "content.created", content=document["key"])
+    return _to_editor(place, document["key"])
 
 
 @gate.page(ONE, needs="viewer")
 def show(place: Place, content_key: str) -> ResponseReturnValue:
     with current_runtime().reading() as store:
         content = contents.by_key(store, place.workspace.id, content_key)
-        return _editor(store, place, content, content.draft)
+        return _page(store, content, _view(store, content, content.draft, ()))
 
 
 @gate.page(f"{ONE}/draft", needs="editor", methods=("POST",))
 def save(place: Place, content_key: str) -> ResponseReturnValue:
-    """Take the form: save it, or only draw it again after one of its buttons has changed it."""
+    """Take the form and save what it says, if that is a document. A button (`do`) changes the form first."""
     sent = request.form.copy()
     action = sent.get("do", "")
-    runtime = current_runtime()
-    with runtime.writing() as store:
+    problems: Sequence[Problem] = ()
+    with current_runtime().writing() as store:
         content = contents.held(store, place.workspace.id, content_key)
-        schema = documents.SCHEMAS[content.kind]()
         reading.act_on_form(sent, action)
-        document = {"kind": content.kind, "key": content.key, **reading.read_document(schema, sent)}
+        document = reading.read_document(documents.SCHEMAS[content.kind](), sent)
+        document |= {"kind": content.kind, "key": content.key}
         reading.act(document, _with_language(action, sent.get("new_language", "")))
-        if action:
-            return _editor(store, place, content, document, saved=False)
         try:
-            loaded = documents.load(content.kind, document)
-            contents.save_draft(store, content, loaded, gate.now())
-        except (InvalidDocument, contents.Archived) as err:
-            problems = err.problems if isinstance(err, InvalidDocument) else [Problem((), str(err))]
-            return _editor(store, place, content, document, problems, saved=False)
-    if _is_background():
-        answer = make_response(render_template("content/saved.html", content=content, problems=(), saved_at=gate.now()))
+            document = documents.load(content.kind, document)
+            contents.save_draft(store, content, document, gate.now())
+        except InvalidDocument as err:
+            problems = err.problems
+        except contents.Archived as err:
+            problems = (Problem((), str(err)),)
+    if not _is_background() and not action and not problems:
+        flash("The draft is saved. Users see it once you publish it.", "success")
+        return _to_editor(place, content_key)
+    # A new part of the form is empty: that it is not complete yet needs no telling before anybody has typed.
+    told = () if action else problems
+    with current_runtime().reading() as store:
+        content = contents.by_key(store, place.workspace.id, content_key)
+        view = _view(store, content, document, told, saved=not problems)
+        if not _is_background():
+            return _page(store, content, view, 422 if told else 200)
+    answer = make_response(render_template("content/fields.html" if action else "content/saved.html", **view))
+    if not problems:
         answer.headers["HX-Trigger"] = "draft-saved"
-        return answer
-    flash("The draft is saved. Users see it once you publish it.", "success")
-    return _to_editor(place, content_key)
+    return answer
 
 
 @gate.page(f"{ONE}/publish", needs="editor", methods=("POST",))
 def publish(place: Place, content_key: str) -> ResponseReturnValue:
-    with current_runtime().reading() as store:
-        # What cannot be published is shown in the form, each problem at its place.
-        content = contents.by_key(store, place.workspace.id, content_key)
-        if problems := publishing.problems(store, content):
-            return _editor(store, place, content, content.draft, problems)
-    return _change(place, content_key, "content.published", _publish)
+    try:
+        return _change(place, content_key, "content.published", _publish)
+    except publishing.NotPublishable as err:
+        # Shown in the form, each problem at its place.
+        with current_runtime().reading() as store:
+            content = contents.by_key(store, place.workspace.id, content_key)
+            return _page(store, content, _view(store, content, content.draft, err.problems), 422)
 
 
 @gate.page(f"{ONE}/unpublish", needs="editor", methods=("POST",))
@@ -128,86 +123,77 @@ def unarchive(place: Place, content_key: str) -> ResponseReturnValue:
 @gate.page(f"{ONE}/duplicate", needs="editor", methods=("POST",))
 def duplicate(place: Place, content_key: str) -> ResponseReturnValue:
     said = forms.read(forms.NewKey)
-    try:
-        with current_runtime().writing() as store:
-            original = contents.by_key(store, place.workspace.id, content_key)
-            made = contents.duplicate(store, original, said["key"], gate.now())
-            gate.record(store, place, "content.created", content=made.key, copied_from=content_key)
-    except (InvalidDocument, contents.KeyTaken) as err:
-        flash(str(err), "error")
-        return _to_editor(place, content_key)
+    with current_runtime().writing() as store:
+        original = contents.by_key(store, place.workspace.id, content_key)
+        contents.duplicate(store, original, said["key"], gate.now())
+        gate.record(store, place, "content.created", content=said["key"], copied_from=content_key)
     flash("This is the copy. The original stays as it is.", "success")
     return _to_editor(place, said["key"])
 
 
-def _publish(store: Session, content: Content, place: Place) -> str:
+def _publish(store: Any, content: Content, place: Place) -> str:
     number = publishing.publish(store, content, place.admin.email, gate.now())
     return f"Version {number} is live. Pages get it with their next question."
 
 
-def _unpublish(store: Session, content: Content, place: Place) -> str:
+def _unpublish(store: Any, content: Content, place: Place) -> str:
     publishing.unpublish(store, content, gate.now())
     return "Users no longer see it."
 
 
-def _go_back(store: Session, content: Content, place: Place) -> str:
+def _go_back(store: Any, content: Content, place: Place) -> str:
     return f"Version {publishing.go_back(store, content, gate.now())} is live again."
 
 
-def _archive(store: Session, content: Content, place: Place) -> str:
+def _archive(store: Any, content: Content, place: Place) -> str:
     publishing.archive(store, content, gate.now())
     return "It is in the archive: never shown, and kept for its numbers."
 
 
-def _unarchive(store: Session, content: Content, place: Place) -> str:
+def _unarchive(store: Any, content: Content, place: Place) -> str:
     publishing.unarchive(store, content, gate.now())
     return "It is a draft again."
 
 
 def _change(
-    place: Place, content_key: str, action: str, change: Callable[[Session, Content, Place], str]
+    place: Place, content_key: str, action: str, change: Callable[[Any, Content, Place], str]
 ) -> ResponseReturnValue:
-    try:
-        with current_runtime().writing() as store:
-            content = contents.held(store, place.workspace.id, content_key)
-            said = change(store, content, place)
-            gate.record(store, place, action, content=content_key)
-    except CANNOT as err:
-        flash(str(err), "warning")
-    else:
-        flash(said, "success")
+    with current_runtime().writing() as store:
+        content = contents.held(store, place.workspace.id, content_key)
+        said = change(store, content, place)
+        gate.record(store, place, action, content=content_key)
+    flash(said, "success")
     return _to_editor(place, content_key)
 
 
-def _editor(
-    store: Session,
-    place: Place,
-    content: Content,
-    document: Document,
-    problems: Sequence[Problem] = (),
-    *,
-    saved: bool = True,
-) -> ResponseReturnValue:
-    """The editor with the document in its form; for a script that changes the form, the form alone."""
-    schema = documents.SCHEMAS[content.kind]()
-    found = controls.of_document(schema, document, problems)
-    view = {
+def _view(
+    store: Any, content: Content, document: Document, problems: Sequence[Problem], *, saved: bool = False
+) -> dict[str, Any]:
+    """What the editor shows of a document: the one that is stored, or one that is still in somebody's form."""
+    found = controls.of_document(documents.SCHEMAS[content.kind](), document, problems)
+    others = contents.every(store, content.workspace_id)
+    return {
         "content": content,
-        "controls": found,
         "sections": [
             (name, title, [found[field] for field in fields if field in found]) for name, title, fields in SECTIONS
         ],
         "problems": problems,
-        "saved": saved,
+        "saved_at": gate.now() if saved else None,
+        "redrawn": _is_background(),
         "rule_kinds": rules.KINDS,
         "rule_matches": rules.MATCHES,
+        "offers": {
+            "tours": [other.key for other in others if other.kind == "tour"],
+            "checklists": [other.key for other in others if other.kind == "checklist"],
+            "contents": [other.key for other in others],
+            "themes": [theme.key for theme in themes.every(store, content.workspace_id)],
+        },
     }
-    if _is_background():
-        # Somebody is still typing: only what is wrong is told, and the form stays as it is.
-        fragment = "content/fields.html" if request.form.get("do") else "content/saved.html"
-        return render_template(fragment, **view)
+
+
+def _page(store: Any, content: Content, view: dict[str, Any], status: int = 200) -> ResponseReturnValue:
     versions = contents.versions(store, content, limit=VERSIONS_SHOWN).rows
-    return render_template("content/editor.html", versions=versions, **view), 422 if problems else 200
+    return render_template("content/editor.html", versions=versions, **view), status
 
 
 def _with_language(action: str, language: str) -> str:

@@ -7,6 +7,7 @@ from flask import abort, request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from productfruits.models import ROLES
+from productfruits.models.content import KINDS
 
 #: Sent by every form of ours, and no part of what it says.
 ENVELOPE = ("csrf_token", "username")
@@ -83,7 +84,7 @@ class Role(Form):
 
 
 class NewContent(Form):
-    starter = text(100)
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
     key = text(100)
     name = text()
 

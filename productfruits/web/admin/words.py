@@ -10,6 +10,7 @@ import msgspec
 from flask import Flask
 from markupsafe import Markup
 
+from productfruits.adoption import documents
 from productfruits.models import Event, User
 from productfruits.services import users
 from productfruits.web.admin import gate
@@ -143,6 +144,7 @@ def register(app: Flask) -> None:
         number=lambda count: f"{count:,}",
         user_name=user_name,
         headline=headline,
+        place=documents.spelled,
     )
     env.globals.update(
         icon=_icon_macro(),

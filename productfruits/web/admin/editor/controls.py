@@ -36,6 +36,16 @@ class Control:
     when: tuple[str, tuple[str, ...]] | None = None
     rule: RuleControl | None = None
 
+    @property
+    def one(self) -> str:
+        """Of a list: what one part of it is called."""
+        return self.name.rpartition(".")[2].removesuffix("s")
+
+    @property
+    def offers(self) -> str | None:
+        """The list of known values for this field, if there is one."""
+        return OFFERS.get(self.name.rpartition(".")[2])
+
     def has_errors(self) -> bool:
         """True if something in here is wrong."""
         return bool(self.errors) or any(one.has_errors() for one in self.inside) or bool(self.rule and self.rule.errors)
@@ -62,7 +72,28 @@ LABELS: Final[Mapping[str, str]] = {
     "accent_text": "Text on the accent",
     "new_tab": "In a new tab",
 }
-#: Choices in words, where the values of the document say too little.
+#: Hints for this form where the schema speaks to those who write files.
+HINTS: Final[Mapping[str, str]] = {
+    "image": "Above the text. Leave both empty for no picture.",
+    "advance": "",
+    "frequency": "",
+    "schedule": "By the clock of the workspace's time zone. Leave empty for always.",
+    "targeting": "",
+    "theme": "Leave empty for the workspace's default.",
+    "completion": "Shown when everything is done. Leave empty for nothing.",
+    "steps": "",
+    "items": "",
+    "buttons": "",
+    "action": "",
+    "done": "",
+    "launcher": "",
+    "target": "Filled in from top to bottom, the first one that finds an element counts.",
+    "translations": "What is left empty is shown in the next language that fits: for en-GB in en, else in the "
+    "document's own.",
+}
+#: Field -> the list of known values that the form offers for it.
+OFFERS: Final[Mapping[str, str]] = {"tour": "tours", "checklist": "checklists", "theme": "themes"}
+#: Choices in words, where the values of the document say too little; for one field alone as field.choice.
 WORDS: Final[Mapping[str, str]] = {
     "open_url": "Open an address",
     "start_tour": "Start a tour",
@@ -73,7 +104,14 @@ WORDS: Final[Mapping[str, str]] = {
     "api": "By your own code",
     "button": "A button only",
     "click": "A click on it",
-    "auto": "By itself",
+    "start.auto": "By itself",
+    "start.manual": "By a button, a link or your own code",
+    "placement.auto": "Where there is room",
+    "mode.auto": "As the user's system says",
+    "missing.skip": "Go on with the next step",
+    "missing.stop": "End the tour",
+    "show.once": "Once",
+    "show.always": "On every visit",
 }
 #: Fields that decide about others of the same part, besides those of `Choice`: field -> (decides, values).
 ONLY_WITH: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -92,7 +130,9 @@ def of_document(schema: Schema, document: Mapping[str, Any], problems: Sequence[
         errors.setdefault(problem.path, []).append(problem.message)
     form = _Form(document, errors)
     return {
-        field_name(field): form.control(field, document.get(field_name(field), implied(field)), (field_name(field),), {})
+        field_name(field): form.control(
+            field, document.get(field_name(field), implied(field)), (field_name(field),), {}
+        )
         for field in schema.fields.values()
         if field_name(field) not in FIXED
     }
@@ -112,12 +152,12 @@ class _Form:
             kind=kind,
             name=form_name(path),
             label=label(str(path[-1])),
-            hint=hint(field),
+            hint=HINTS.get(str(path[-1]), hint(field)),
             value=value,
             errors=tuple(self._errors.get(path, ())),
             required=field.required,
             original=str(original.get(str(path[-1])) or ""),
-            choices=tuple((choice, WORDS.get(choice, spoken(choice))) for choice in choices(field)),
+            choices=tuple((choice, _words(str(path[-1]), choice)) for choice in choices(field)),
         )
         match kind:
             case "part":
@@ -248,8 +288,11 @@ def implied(field: fields.Field[Any]) -> Any:
 
 def part_schema(field: fields.Field[Any]) -> Schema:
     """The schema of the part, or of the parts of the list, that the field holds."""
-    inner = field.inner if isinstance(field, fields.List) else field
-    inner = inner.value_field if isinstance(inner, fields.Dict) else inner
+    inner: fields.Field[Any] | None = field
+    if isinstance(field, fields.List):
+        inner = field.inner
+    elif isinstance(field, fields.Dict):
+        inner = field.value_field
     assert isinstance(inner, fields.Nested)
     schema = inner.schema
     assert isinstance(schema, Schema)
@@ -261,6 +304,10 @@ def choices(field: fields.Field[Any]) -> tuple[str, ...]:
         if isinstance(validator, validate.OneOf):
             return tuple(validator.choices)
     return ()
+
+
+def _words(name: str, choice: str) -> str:
+    return WORDS.get(f"{name}.{choice}") or WORDS.get(choice) or spoken(choice)
 
 
 def label(name: str) -> str:

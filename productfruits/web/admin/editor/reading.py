@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 
 def read_document(schema: Schema, sent: "MultiDict[str, str]") -> Document:
-    """What the form says, not checked. An empty control says nothing; controls that the chosen kind has not are left out."""
+    """What the form says, not checked. An empty control says nothing, nor does one that the chosen kind has not."""
     # A switch comes as "0", and once more as "1" when it is on: the last value of a name counts.
     form = {name: values[-1] for name, values in sent.lists()}
     return {name: value for name, value in _part(schema, form, "").items() if name not in FIXED}
@@ -43,7 +43,7 @@ def act(document: Document, action: str) -> None:
 
 
 def act_on_form(sent: "MultiDict[str, str]", action: str) -> None:
-    """Do what a button of a rule says, to the form itself: "condition targeting.0", "group targeting", "drop targeting.1"."""
+    """Do to the form what a button of a rule says: "condition targeting.0", "group targeting", "drop targeting.1"."""
     verb, _, name = action.partition(" ")
     if verb in ("condition", "group"):
         number = max(rules.numbers(sent, name), default=-1) + 1

@@ -49,6 +49,21 @@ OPS: Final[Mapping[str, str]] = {
     "one_of": "is one of",
     "glob": "fits the pattern",
 }
+#: In which order the inputs of a condition stand.
+ORDER: Final = (
+    "kind",
+    "group_id",
+    "name",
+    "key",
+    "selector",
+    "op",
+    "value",
+    "state",
+    "at_least",
+    "at_most",
+    "in_days",
+    "present",
+)
 #: Texts of this form are no numbers and no switches in a value.
 _HINTS: Final[Mapping[str, str]] = {
     "value": "Numbers, true and false are taken as such; put text that looks like one into quotation marks. "
@@ -115,7 +130,7 @@ def _of_node(node: Any, path: Path, name: str, errors: Mapping[Path, Sequence[st
                 return RuleControl(name, "none", group.nodes, errors=here + group.errors)
             return RuleControl(name, "none", (_of_node(inner, (*path, "not"), f"{name}.0", errors),), errors=here)
         kind = node.get("kind")
-        if kind in KINDS:
+        if isinstance(kind, str) and kind in KINDS:
             inputs = _inputs(rule_schemas.LEAVES[kind](), node, path, name, errors)
             return RuleControl(name, kind=kind, inputs=inputs, errors=here + tuple(errors.get((*path, "kind"), ())))
     return RuleControl(name, kind="trait", inputs=_inputs(rule_schemas.TraitCondition(), {}, path, name, errors))
@@ -134,7 +149,7 @@ def _inputs(
             choices=_offered(field),
             errors=tuple(errors.get((*path, part), ())),
         )
-        for part, field in schema.fields.items()
+        for part, field in sorted(schema.fields.items(), key=lambda each: ORDER.index(each[0]))
         if part != "kind"
     )
 
@@ -152,7 +167,7 @@ def _read_group(form: Mapping[str, str], name: str) -> Any:
 
 
 def _read_node(form: Mapping[str, str], name: str) -> Any:
-    kind = form.get(f"{name}.kind")
+    kind = form.get(f"{name}.kind", "")
     if kind not in KINDS:
         return _read_group(form, name)
     said: dict[str, Any] = {"kind": kind}
