@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from productfruits.adoption import documents
 from productfruits.database import Base
 from productfruits.models import Admin, Workspace
-from productfruits.services import admins, api_keys, audit, connections, contents, publishing, workspaces
+from productfruits.services import admins, api_keys, audit, connections, contents, publishing, themes, workspaces
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
 
@@ -124,6 +124,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
+            "theme_key": _theme(session, workspace, now),
             "demo_page": "projects",
             "token": activated.webhook_token,
             "webhook_secret": rotated.webhook_secret,
@@ -147,6 +148,11 @@ def _checklist(session: Session, workspace: Workspace, now: dt.datetime) -> str:
         if count < 3:
             publishing.publish(session, content, "cli", now)
     return key
+
+
+def _theme(session: Session, workspace: Workspace, now: dt.datetime) -> str:
+    document = documents.load("theme", {"key": f"theme-{workspace.name.lower()}", "name": "Ours"})
+    return themes.create(session, workspace.id, document, now).key
 
 
 def _people(session: Session, workspace: Workspace) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from productfruits.web.admin import (
     members,
     overview,
     segment,
+    themes,
     users,
     words,
     workspace,
@@ -37,6 +38,7 @@ MODULES = (
     members,
     overview,
     segment,
+    themes,
     users,
     workspace,
 )

@@ -51,7 +51,7 @@ def create(place: Place) -> ResponseReturnValue:
 def show(place: Place, content_key: str) -> ResponseReturnValue:
     with current_runtime().reading() as store:
         content = contents.by_key(store, place.workspace.id, content_key)
-        return _page(store, content, _view(store, content, content.draft, ()))
+        return _page(store, content, _view(store, place, content, content.draft, ()))
 
 
 @gate.page(f"{ONE}/draft", needs="editor", methods=("POST",))
@@ -80,7 +80,7 @@ def save(place: Place, content_key: str) -> ResponseReturnValue:
     told = () if action else problems
     with current_runtime().reading() as store:
         content = contents.by_key(store, place.workspace.id, content_key)
-        view = _view(store, content, document, told, saved=not problems)
+        view = _view(store, place, content, document, told, saved=not problems)
         if not _is_background():
             return _page(store, content, view, 422 if told else 200)
     answer = make_response(render_template("content/fields.html" if action else "content/saved.html", **view))
@@ -97,7 +97,7 @@ def publish(place: Place, content_key: str) -> ResponseReturnValue:
         # Shown in the form, each problem at its place.
         with current_runtime().reading() as store:
             content = contents.by_key(store, place.workspace.id, content_key)
-            return _page(store, content, _view(store, content, content.draft, err.problems), 422)
+            return _page(store, content, _view(store, place, content, content.draft, err.problems), 422)
 
 
 @gate.page(f"{ONE}/unpublish", needs="editor", methods=("POST",))
@@ -167,13 +167,14 @@ def _change(
 
 
 def _view(
-    store: Any, content: Content, document: Document, problems: Sequence[Problem], *, saved: bool = False
+    store: Any, place: Place, content: Content, document: Document, problems: Sequence[Problem], *, saved: bool = False
 ) -> dict[str, Any]:
     """What the editor shows of a document: the one that is stored, or one that is still in somebody's form."""
     found = controls.of_document(documents.SCHEMAS[content.kind](), document, problems)
     others = contents.every(store, content.workspace_id)
     return {
         "content": content,
+        "save_url": url_for("admin.contents_save", workspace=place.workspace.key, content_key=content.key),
         "sections": [
             (name, title, [found[field] for field in fields if field in found]) for name, title, fields in SECTIONS
         ],

@@ -6,7 +6,17 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services import admins, api_keys, conflicts, connections, contents, same_person, users, workspaces
+from productfruits.services import (
+    admins,
+    api_keys,
+    conflicts,
+    connections,
+    contents,
+    same_person,
+    themes,
+    users,
+    workspaces,
+)
 from productfruits.services.pages import InvalidCursor
 from productfruits.web.admin import gate
 
@@ -18,6 +28,7 @@ MISSING = (
     connections.NoSuchSecret,
     contents.NoSuchContent,
     same_person.NoSuchAlias,
+    themes.NoSuchTheme,
     users.NoSuchUser,
     workspaces.NoSuchWorkspace,
     InvalidCursor,

@@ -89,6 +89,11 @@ class NewContent(Form):
     name = text()
 
 
+class NewTheme(Form):
+    key = text(100)
+    name = text()
+
+
 class NewKey(Form):
     key = text(100)
 
