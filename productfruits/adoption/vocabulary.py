@@ -1,6 +1,6 @@
 """The vocabulary of adoption events: one JSON file for the server, the snippet and the documentation (docs/events.md).
 
-Names are fixed once: analysts build on them. What a workspace calls an event in Segment is its own business; `raw` stays.
+Names are fixed once: analysts build on them. What a workspace calls an event in Segment is its business; `raw` stays.
 """
 
 import json

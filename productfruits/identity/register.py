@@ -40,6 +40,8 @@ class Register:
         self.loaded_links: dict[tuple[LinkKind, str], Link] = {}
         self.ledger = Ledger()
         self.disputes: list[Dispute] = []
+        #: How often somebody got what belonged to somebody else until then.
+        self.handovers = 0
         # Messages of this group that are kept under an anonymous id, and those kept with nobody by the id they carry.
         self.waiting: dict[str, list[Placement]] = {}
         self.loose: dict[str, list[Placement]] = {}
@@ -146,12 +148,10 @@ class Register:
         """Note that this message was placed with this person."""
         person.placements.append(placement)
         at = placement.sighting.at
-        if at > person.last_seen:
-            person.last_seen = at
-            person.changed = True
-        if at < person.first_seen:
-            person.first_seen = at
-            person.changed = True
+        person.last_seen = max(person.last_seen, at)
+        person.first_seen = min(person.first_seen, at)
+        # Also by a late message: what was counted of this person counts one more, and a page's copy is stale.
+        person.changed = True
 
     def wait(self, anonymous_id: str, placement: Placement) -> None:
         """Keep this message under an anonymous id that belongs to nobody yet."""
@@ -176,6 +176,7 @@ class Register:
         """Link an anonymous id that belongs to nobody yet, and hand over all that is kept under it."""
         self.link("anonymous_id", anonymous_id, person, how, sighting.message_id)
         self.ledger.join(anonymous_id, person)
+        self.handovers += 1
         for placement in self.waiting.pop(anonymous_id, ()):
             placement.user = person
             person.placements.append(placement)
@@ -195,6 +196,7 @@ class Register:
         self.unlink(link)
         self.name(person, link.value)
         self.ledger.split(source, person, link.value)
+        self.handovers += 1
         staying = []
         for placement in source.placements:
             if placement.sighting.user_id == link.value:
@@ -234,6 +236,7 @@ class Register:
         target.placements.extend(source.placements)
         source.links, source.placements, source.groups = [], [], {}
         self.ledger.fold(source, target)
+        self.handovers += 1
 
     def erase(self, person: Person) -> None:
         """Forget a person with all ids, messages and groups."""
