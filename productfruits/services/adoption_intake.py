@@ -357,6 +357,8 @@ class Following:
             traits=person.traits,
             first_seen=instant(person.first_seen),
             last_seen=instant(person.last_seen),
+            visits=person.visits,
+            visit_began=instant(person.visit_began),
         )
 
     def _complete(self, holder: _Holder, item: WaitingItem, placement: Placement) -> None:

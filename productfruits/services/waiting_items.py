@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from productfruits.adoption import evaluate, rules
 from productfruits.adoption.subjects import Subject
-from productfruits.models import AdoptionSettings, Content, ContentVersion
-from productfruits.services import lookups
+from productfruits.models import AdoptionSettings
+from productfruits.services import contents, lookups
 
 GENERATION = select(AdoptionSettings.generation).where(AdoptionSettings.workspace_id == bindparam("of_workspace"))
 
@@ -76,22 +76,14 @@ def load(session: Session, workspace_id: int, generation: int | None) -> Waiting
 
 
 def _read(session: Session, workspace_id: int) -> Waiting:
-    published = select(Content.id, Content.key, Content.name, ContentVersion.number, ContentVersion.document).join(
-        ContentVersion,
-        (ContentVersion.workspace_id == Content.workspace_id)
-        & (ContentVersion.content_id == Content.id)
-        & (ContentVersion.number == Content.published_version),
-    )
-    live = published.where(
-        Content.workspace_id == workspace_id, Content.kind == "checklist", Content.archived_at.is_(None)
-    )
     checklists = {}
-    for row in session.execute(live):
-        items = row.document["items"]
-        waiting = tuple(found for item in items if (found := _waiting(row.id, item)) is not None)
-        if waiting:
-            ids = tuple(item["id"] for item in items)
-            checklists[row.id] = Checklist(row.id, row.key, row.name, row.number, ids, waiting)
+    for live in contents.live(session, workspace_id):
+        if live.kind == "checklist":
+            items = live.document["items"]
+            waiting = tuple(found for item in items if (found := _waiting(live.id, item)) is not None)
+            if waiting:
+                ids = tuple(item["id"] for item in items)
+                checklists[live.id] = Checklist(live.id, live.key, live.name, live.version, ids, waiting)
     every = [item for checklist in checklists.values() for item in checklist.waiting]
     by_event: dict[str, tuple[WaitingItem, ...]] = {}
     for item in every:
