@@ -51,8 +51,8 @@ def load(
                 last_seen=user.last_seen_at,
                 visits=user.visits,
                 visit_began=now if begins else user.visit_began_at,
-                groups=_groups(session, workspace_id, user_id),
-                event_counts=_counts(session, workspace_id, user_id, asks, now),
+                groups=groups(session, workspace_id, user_id),
+                event_counts=counts(session, workspace_id, user_id, asks, now),
                 contents=_contents(session, workspace_id, ContentState.user_id == user_id),
             )
     contents = {}
@@ -61,7 +61,7 @@ def load(
     return Subject(contents=contents, visit_began=now - GAP)
 
 
-def _groups(session: Session, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
+def groups(session: Session, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
     joined = and_(Group.workspace_id == GroupMember.workspace_id, Group.group_id == GroupMember.group_id)
     rows = session.execute(
         select(GroupMember.group_id, Group.traits)
@@ -71,7 +71,7 @@ def _groups(session: Session, workspace_id: int, user_id: str) -> dict[str, Mapp
     return {group_id: traits or {} for group_id, traits in rows}
 
 
-def _counts(
+def counts(
     session: Session, workspace_id: int, user_id: str, asks: Collection[EventCount], now: dt.datetime
 ) -> dict[EventCount, int]:
     """Every count in one statement: a column for each time span, a row for each name."""
