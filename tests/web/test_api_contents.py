@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from productfruits.adoption import documents
+from productfruits.models import Workspace
 from productfruits.services import api_keys, audit
 from productfruits.web.api.endpoints import PREFIX
 from productfruits.workers.runtime import Runtime
@@ -30,7 +31,7 @@ def owner(app_on_both: Flask, runtime: Runtime) -> int:
 def call(app_on_both: Flask, runtime: Runtime, owner: int) -> Iterator[Call]:
     """Calls the API with a key of the workspace: call("GET", "/tours")."""
     with runtime.writing() as session:
-        workspace = session.get_one(factories.Workspace, owner)
+        workspace = session.get_one(Workspace, owner)
         key = api_keys.create(session, workspace, "test", NOW).key
     client: FlaskClient = app_on_both.test_client()
     yield lambda method, path, **more: client.open(
