@@ -5,15 +5,43 @@
 Conditions on the page (url, element, language, device_width) are answered in the browser, all others by the store.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
 import marshmallow
 
 from productfruits.adoption import rule_schemas
+from productfruits.adoption.conditions import (
+    All,
+    Any_,
+    Computed,
+    DeviceWidth,
+    Element,
+    Happened,
+    InAudience,
+    InGroup,
+    InState,
+    Language,
+    Leaf,
+    Node,
+    Not,
+    Rule,
+    Trait,
+    Url,
+)
 from productfruits.adoption.urls import as_a_browser_writes
 from productfruits.errors import ProductFruitsError
+
+__all__ = [
+    "EVERYBODY",
+    "EndlessAudience",
+    "HeavyAudience",
+    "InvalidRule",
+    "Rule",
+    "check_audiences",
+    "parse",
+    "spelled",
+]
 
 MAX_DEPTH: Final = 10
 MAX_CONDITIONS: Final = 200
@@ -56,130 +84,6 @@ class HeavyAudience(ProductFruitsError):
         f"Audiences may refer to others {MAX_AUDIENCE_DEPTH} levels deep, and all conditions behind one may be "
         f"{MAX_AUDIENCE_CONDITIONS} at most. Put some conditions into fewer audiences, or use simpler ones."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class All:
-    """Every one of these."""
-
-    nodes: "tuple[Node, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Any_:
-    """At least one of these."""
-
-    nodes: "tuple[Node, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    node: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Trait:
-    """A trait of the user; the e-mail, which is kept apart, is a computed field by then."""
-
-    name: str
-    op: str
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """What the store knows of every user: e-mail, username, first and last sighting, visits."""
-
-    name: str
-    op: str
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class InGroup:
-    """In a group, in this group, or in one (this one) whose trait compares."""
-
-    group_id: str | None = None
-    name: str | None = None
-    op: str | None = None
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """An event, so often: at least, at most, or between."""
-
-    name: str
-    at_least: int
-    at_most: int | None = None
-    in_days: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InState:
-    """Another content is in this state for the user."""
-
-    key: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class InAudience:
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Url:
-    op: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    selector: str
-    present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceWidth:
-    op: str
-    value: int
-
-
-StoreLeaf = Trait | Computed | InGroup | Happened | InState | InAudience
-PageLeaf = Url | Element | Language | DeviceWidth
-Leaf = StoreLeaf | PageLeaf
-Node = All | Any_ | Not | Leaf
-PAGE_LEAVES = (Url, Element, Language, DeviceWidth)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A checked rule. `document` is what was written, for whoever shows or stores it; None: everybody."""
-
-    root: Node
-    document: Mapping[str, Any] | None = field(default=None, compare=False)
-
-    def leaves(self) -> Iterator[Leaf]:
-        """Every condition, those behind audiences not among them."""
-        return _leaves(self.root)
-
-    def audiences(self) -> set[str]:
-        """The keys of the audiences it refers to."""
-        return {leaf.key for leaf in self.leaves() if isinstance(leaf, InAudience)}
-
-    def contents(self) -> set[str]:
-        """The keys of the contents it refers to."""
-        return {leaf.key for leaf in self.leaves() if isinstance(leaf, InState)}
-
-    def asks_the_page(self) -> bool:
-        """Tell whether a condition can only be answered in the browser."""
-        return any(isinstance(leaf, PAGE_LEAVES) for leaf in self.leaves())
 
 
 #: The rule of content without targeting.
@@ -293,17 +197,6 @@ def _leaf_of(kind: Any, said: dict[str, Any]) -> Leaf:
             return Language(**said)
         case _:
             return DeviceWidth(**said)
-
-
-def _leaves(node: Node) -> Iterator[Leaf]:
-    match node:
-        case All(nodes) | Any_(nodes):
-            for each in nodes:
-                yield from _leaves(each)
-        case Not(inner):
-            yield from _leaves(inner)
-        case _:
-            yield node
 
 
 def _weigh(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from productfruits.adoption import rules
-from productfruits.adoption.rules import InvalidRule, Path, Rule
+from productfruits.adoption.conditions import Rule
+from productfruits.adoption.rules import InvalidRule, Path
 
 GOOD: list[dict[str, Any]] = [
     {"kind": "trait", "name": "plan", "op": "is", "value": "pro"},
