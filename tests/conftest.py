@@ -94,13 +94,10 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def module_postgres_url(postgres_server: str) -> Iterator[str]:
+def module_postgres_url(postgres_pool: DatabasePool) -> Iterator[str]:
     """An empty, migrated Postgres database for all tests of a module."""
-    name = f"module_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
-        yield _sqlalchemy_url(postgres_server, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_pool.database() as name:
+        yield _sqlalchemy_url(postgres_pool.server, name)
 
 
 @pytest.fixture(scope="module")

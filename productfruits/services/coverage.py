@@ -1,7 +1,7 @@
 """What pages tell about themselves: how many prove who their user is, when one last asked, when one last reported."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,7 @@ class Coverage:
     @property
     def share(self) -> float | None:
         """Which part of them was verified, from 0 to 1; None where there were none."""
-        total = self.verified + self.unverified + self.wrong
-        return self.verified / total if total else None
+        return share([self])
 
 
 def count(session: Session, workspace_id: int, day: dt.date, verdicts: Mapping[Verdict, int]) -> None:
@@ -55,6 +54,12 @@ def days(session: Session, workspace_id: int, since: dt.date) -> list[Coverage]:
         .execution_options(populate_existing=True)
     )
     return [Coverage(row.day, row.verified, row.unverified, row.wrong) for row in rows]
+
+
+def share(days: Sequence[Coverage]) -> float | None:
+    """Which part of all questions of these days was verified, from 0 to 1; None where there were none."""
+    total = sum(day.verified + day.unverified + day.wrong for day in days)
+    return sum(day.verified for day in days) / total if total else None
 
 
 def note_pages(

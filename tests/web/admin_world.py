@@ -14,7 +14,17 @@ from werkzeug.test import TestResponse
 from productfruits.adoption import documents
 from productfruits.database import Base
 from productfruits.models import Admin, Workspace
-from productfruits.services import admins, api_keys, audit, connections, contents, publishing, themes, workspaces
+from productfruits.services import (
+    admins,
+    api_keys,
+    audit,
+    connections,
+    contents,
+    identity_secrets,
+    publishing,
+    themes,
+    workspaces,
+)
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
 
@@ -124,6 +134,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
+            "identity_secret": identity_secrets.rotate(session, workspace.id, now, runtime.vault).secret_id,
             "theme_key": _theme(session, workspace, now),
             "demo_page": "projects",
             "token": activated.webhook_token,

@@ -43,6 +43,19 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", f"{C}/archive"): ("editor", {}),
     ("POST", f"{C}/unarchive"): ("editor", {}),
     ("POST", f"{C}/duplicate"): ("editor", {"key": "copy"}),
+    ("GET", f"{S}/snippet"): ("viewer", {}),
+    ("POST", f"{S}/snippet/visitors"): (
+        "owner",
+        {"verification": "report", "trusts_page": "0", "allows_anonymous": "0"},
+    ),
+    ("POST", f"{S}/snippet/pace"): (
+        "editor",
+        {"limit_count": "", "limit_days": "", "quiet_hours": "2", "time_zone": "Europe/Prague"},
+    ),
+    ("POST", f"{S}/snippet/secret"): ("owner", {"overlap_hours": "24"}),
+    ("POST", f"{S}/snippet/secret/revoke"): ("owner", {"secret": "{identity_secret}"}),
+    ("GET", f"{S}/segment/event-names"): ("viewer", {}),
+    ("POST", f"{S}/segment/event-names"): ("owner", {}),
     ("GET", f"{S}/themes"): ("viewer", {}),
     ("POST", f"{S}/themes"): ("editor", {"key": "another", "name": "Another"}),
     ("GET", f"{S}/themes/<theme_key>"): ("viewer", {}),
@@ -91,7 +104,7 @@ ELSEWHERE: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", "/password"): (gate.PUBLIC, {"token": "x", "password": "y" * 12}),
 }
 #: Rooms whose routes know no session cookie and have tests of their own.
-OTHER_ROOMS = ("api.", "api_docs.", "assets.", "ingest.", "operations.")
+OTHER_ROOMS = ("api.", "api_docs.", "assets.", "browser.", "content_schema.", "ingest.", "operations.")
 
 each_page = pytest.mark.parametrize(("method", "rule"), PAGES, ids=lambda value: value.replace(W, "…"))
 each_unsafe = pytest.mark.parametrize(
@@ -182,7 +195,7 @@ def test_an_unknown_workspace_looks_the_same_as_a_foreign_one(shared: World, met
     [
         (method, rule)
         for (method, rule), (_, form) in PAGES.items()
-        if any(f"{{{name}}}" in form.values() for name in ("keep", "value", "secret"))
+        if any(f"{{{name}}}" in form.values() for name in ("keep", "value", "secret", "identity_secret"))
         or ":" in rule
         or "user_id" in rule
         or "_key>" in rule

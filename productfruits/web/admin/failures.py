@@ -27,6 +27,7 @@ MISSING = (
     conflicts.NoSuchConflict,
     connections.NoSuchSecret,
     contents.NoSuchContent,
+    identity_secrets.NoSuchSecret,
     same_person.NoSuchAlias,
     themes.NoSuchTheme,
     users.NoSuchUser,
