@@ -15,15 +15,16 @@ from sqlalchemy.orm import Session
 
 from productfruits.adoption import gates, states
 from productfruits.adoption.evaluate import Residual
-from productfruits.adoption.gates import Case, Progress, Verdict
+from productfruits.adoption.gates import Case, Verdict
 from productfruits.adoption.reasons import REASONS
 from productfruits.adoption.states import State
 from productfruits.adoption.subjects import Subject, spellings, trait
 from productfruits.models import Event, User, UserAlias
-from productfruits.services import content_states, documents, subjects
+from productfruits.services import content_states, documents, following_documents, subjects
 from productfruits.services.content_states import Owner
+from productfruits.services.following_documents import moment
 from productfruits.services.sites import Shown, Site
-from productfruits.services.times import instant, microseconds
+from productfruits.services.times import microseconds
 
 #: Gates that also close what is in the middle.
 _ALWAYS = (gates.published, gates.schedule, gates.identity)
@@ -102,12 +103,16 @@ def answer(session: Session, site: Site, asked: Asked, found: Found, now: dt.dat
     """The answer in JSON."""
     own = _states(session, site, found)
     subject = subject_of(session, site, found, own, now)
-    progress = {shown.live.id: progress_of(shown, own.get(shown.live.id)) for shown in site.contents}
-    others = [each for each in progress.values() if each is not None]
+    progress = {
+        shown.live.id: content_states.progress(shown.live.id, shown.live.kind, own[shown.live.id])
+        for shown in site.contents
+        if shown.live.id in own
+    }
+    others = list(progress.values())
     shows, why = [], []
     for shown in site.contents:
         state = own.get(shown.live.id, states.NOTHING)
-        case = Case(shown.candidate, site.policy, subject, asked.verified, now, progress[shown.live.id], others)
+        case = Case(shown.candidate, site.policy, subject, asked.verified, now, progress.get(shown.live.id), others)
         content = _content(session, site, asked, shown, case, state)
         if content is not None:
             shows.append(content)
@@ -160,21 +165,6 @@ def subject_of(session: Session, site: Site, found: Found, own: Mapping[int, Sta
     )
 
 
-def progress_of(shown: Shown, state: State | None) -> Progress | None:
-    """A state as the gates see it."""
-    if state is None:
-        return None
-    return Progress(
-        shown.live.id,
-        shown.live.kind,
-        state.state,
-        _instant(state.last_shown_at),
-        _instant(state.ended_at),
-        state.end_reason,
-        _instant(state.snoozed_until),
-    )
-
-
 def traits_told(site: Site, found: Found) -> dict[str, Any]:
     """Of a proved user the traits that texts mention, under the names by which they mention them."""
     if found.user is None:
@@ -221,21 +211,10 @@ def _state(kind: str, document: Mapping[str, Any], state: State) -> dict[str, An
         "state": state.state,
         "session_id": state.session_id,
         "step_id": states.current_step(state, [step["id"] for step in document["steps"]]) if is_tour else None,
-        "items": {}
-        if is_tour
-        else {
-            name: {
-                "at": _told_at(item.at),
-                "how": item.how,
-                "event_id": item.event_id,
-                "reported": item.reported,
-            }
-            for name, item in state.items.items()
-            if name != states.WHOLE
-        },
+        "items": {} if is_tour else following_documents.items(state),
         "times_shown": state.times_shown,
-        "snoozed_until": _told_at(state.snoozed_until),
-        "ended_at": _told_at(state.ended_at),
+        "snoozed_until": moment(state.snoozed_until),
+        "ended_at": moment(state.ended_at),
     }
 
 
@@ -296,11 +275,3 @@ def _alias(session: Session, workspace_id: int, kind: str, value: str) -> str | 
             UserAlias.workspace_id == workspace_id, UserAlias.kind == kind, UserAlias.value == value
         )
     )
-
-
-def _instant(at: int | None) -> dt.datetime | None:
-    return None if at is None else instant(at)
-
-
-def _told_at(at: int | None) -> str | None:
-    return None if at is None else documents.instant(instant(at))

@@ -20,7 +20,7 @@ from productfruits.adoption.documents import Document
 from productfruits.adoption.evaluate import Compiled
 from productfruits.adoption.gates import Candidate, Frequency, Policy, Schedule
 from productfruits.adoption.subjects import EventCount
-from productfruits.models import AdoptionSettings, Audience, Connection, Workspace
+from productfruits.models import AdoptionSettings, Audience, Connection, Content, Workspace
 from productfruits.services import adoption_settings, contents, identity_secrets, themes
 from productfruits.services.adoption_settings import Values
 from productfruits.services.contents import Live
@@ -119,15 +119,15 @@ def load(session: Session, workspace_key: str, stamp: Stamp, now: dt.datetime, v
     workspace_id = stamp.workspace_id
     settings = adoption_settings.of(session, workspace_id)
     live = contents.live(session, workspace_id)
-    audiences = _audiences(session, workspace_id)
-    shown = tuple(Shown(each, _candidate(each, audiences)) for each in live)
+    saved = audiences(session, workspace_id)
+    shown = tuple(Shown(each, _candidate(each.id, each.kind, "published", each.document, saved)) for each in live)
     targeting = [each.candidate.targeting for each in shown]
     verifies = settings.verification != "off"
     return Site(
         key=workspace_key,
         stamp=stamp,
         settings=settings,
-        policy=_policy(settings),
+        policy=policy(settings),
         secrets=identity_secrets.live(session, workspace_id, now, vault) if verifies else (),
         contents=shown,
         looks=themes.looks(session, workspace_id),
@@ -139,26 +139,20 @@ def load(session: Session, workspace_key: str, stamp: Stamp, now: dt.datetime, v
     )
 
 
-def candidate(live: Live, audiences: Mapping[str, Rule]) -> Candidate:
-    """A live content as the gates see it."""
-    return _candidate(live, audiences)
+def candidate(content: Content, live: Live | None, audiences: Mapping[str, Rule]) -> Candidate:
+    """A content as the gates see it: what users see of it, or its draft where they see nothing."""
+    document = content.draft if live is None else live.document
+    return _candidate(content.id, content.kind, content.status, document, audiences)
 
 
-def _candidate(live: Live, audiences: Mapping[str, Rule]) -> Candidate:
-    document = live.document
-    schedule = document["schedule"] or {}
-    return Candidate(
-        id=live.id,
-        kind=live.kind,
-        status="published",
-        targeting=evaluate.compile(rules.parse(document["targeting"]), audiences),
-        start=document["start"],
-        frequency=Frequency(document["frequency"]["show"], document["frequency"].get("days")),
-        schedule=Schedule(_local(schedule.get("from")), _local(schedule.get("until"))),
-    )
+def audiences(session: Session, workspace_id: int) -> dict[str, Rule]:
+    """The rule of every saved audience of the workspace."""
+    rows = session.execute(select(Audience.key, Audience.rule).where(Audience.workspace_id == workspace_id))
+    return {row.key: rules.parse(row.rule) for row in rows}
 
 
-def _policy(settings: Values) -> Policy:
+def policy(settings: Values) -> Policy:
+    """What the workspace decided for all of its content."""
     return Policy(
         verification=settings.verification,
         trusts_page=settings.trusts_page,
@@ -170,9 +164,17 @@ def _policy(settings: Values) -> Policy:
     )
 
 
-def _audiences(session: Session, workspace_id: int) -> dict[str, Rule]:
-    rows = session.execute(select(Audience.key, Audience.rule).where(Audience.workspace_id == workspace_id))
-    return {row.key: rules.parse(row.rule) for row in rows}
+def _candidate(content_id: int, kind: str, status: str, document: Document, audiences: Mapping[str, Rule]) -> Candidate:
+    schedule = document["schedule"] or {}
+    return Candidate(
+        id=content_id,
+        kind=kind,
+        status=status,
+        targeting=evaluate.compile(rules.parse(document["targeting"]), audiences),
+        start=document["start"],
+        frequency=Frequency(document["frequency"]["show"], document["frequency"].get("days")),
+        schedule=Schedule(_local(schedule.get("from")), _local(schedule.get("until"))),
+    )
 
 
 def _depends_on_time(shown: Iterable[Shown], settings: Values) -> bool:

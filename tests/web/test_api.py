@@ -210,7 +210,8 @@ def test_a_revoked_key_opens_nothing(acme: Acme, runtime: Runtime) -> None:
     "endpoint", [e for e in ENDPOINTS if "user_id" in e.path], ids=lambda e: f"{e.method} {e.path}"
 )
 def test_a_user_of_another_workspace_is_404_everywhere(acme: Acme, endpoint: Endpoint) -> None:
-    body: dict[str, Any] = {"json": {"traits": {}}} if endpoint.body else {}
+    said: dict[str, Any] = {"traits": {}} if endpoint.method == "PATCH" else {}
+    body: dict[str, Any] = {"json": said} if endpoint.body else {}
     foreign = acme.call(endpoint.method, path_of(endpoint, acme), acme.stranger, **body)
     unknown = acme.call(endpoint.method, endpoint.path.replace("<user_id>", "nobody"), **body)
     assert assert_refusal(foreign, 404, "not_found") == assert_refusal(unknown, 404, "not_found")

@@ -7,6 +7,7 @@ from productfruits.web.api import (
     contents,
     endpoints,
     events,
+    following,
     openapi,
     refusals,
     themes,
@@ -15,7 +16,7 @@ from productfruits.web.api import (
 )
 
 #: Each module registers its endpoints when it is imported.
-MODULES = (contents, events, themes, users, workspace)
+MODULES = (contents, events, following, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 
