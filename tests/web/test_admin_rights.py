@@ -30,6 +30,8 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", f"{W}/users/<user_id>/unlink"): ("editor", {"kind": "{kind}", "value": "{value}"}),
     ("POST", f"{W}/users/<user_id>/export"): ("editor", {}),
     ("POST", f"{W}/users/<user_id>/erase"): ("editor", {"confirm": "erase"}),
+    ("GET", f"{W}/users/<user_id>/content"): ("viewer", {}),
+    ("POST", f"{W}/users/<user_id>/content/reset"): ("editor", {}),
     ("GET", f"{W}/conflicts"): ("viewer", {}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/merge"): ("editor", {"keep": "{keep}"}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/dismiss"): ("editor", {}),
@@ -43,6 +45,8 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", f"{C}/archive"): ("editor", {}),
     ("POST", f"{C}/unarchive"): ("editor", {}),
     ("POST", f"{C}/duplicate"): ("editor", {"key": "copy"}),
+    ("GET", f"{C}/numbers"): ("viewer", {}),
+    ("POST", f"{C}/reset"): ("editor", {"confirm": "reset"}),
     ("GET", f"{S}/snippet"): ("viewer", {}),
     ("POST", f"{S}/snippet/visitors"): (
         "owner",

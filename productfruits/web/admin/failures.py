@@ -12,6 +12,7 @@ from productfruits.services import (
     conflicts,
     connections,
     contents,
+    identity_secrets,
     same_person,
     themes,
     users,

@@ -70,6 +70,14 @@ class Erase(Form):
     confirm = fields.String(required=True, validate=validate.Equal("erase"))
 
 
+class Reset(Form):
+    confirm = fields.String(required=True, validate=validate.Equal("reset"))
+
+
+class ResetUser(Form):
+    content = text(100, required=False)
+
+
 class Keep(Form):
     keep = text()
 
