@@ -15,7 +15,7 @@ from productfruits.config import Settings
 from productfruits.models import ROLES
 from productfruits.web.admin import gate
 from tests.web import admin_world
-from tests.web.admin_world import World
+from tests.web.admin_world import World, runtime_of
 
 W = "/w/<workspace>"
 S = f"{W}/settings"
@@ -107,6 +107,8 @@ ELSEWHERE: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("GET", "/password"): (gate.PUBLIC, {}),
     ("POST", "/password"): (gate.PUBLIC, {"token": "x", "password": "y" * 12}),
 }
+STORE = "productfruits.db"
+ENCRYPTION_KEY = Fernet.generate_key().decode()
 #: Rooms whose routes know no session cookie and have tests of their own.
 OTHER_ROOMS = ("api.", "api_docs.", "assets.", "browser.", "content_schema.", "ingest.", "operations.")
 
@@ -119,28 +121,41 @@ each_unsafe = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def shared(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def built(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world whose app is closed: its store is copied, since building one takes longer than most tests with it."""
+    folder = tmp_path_factory.mktemp("built")
+    shutil.copy(sqlite_template, folder / STORE)
+    world = admin_world.build(_app(folder))
+    runtime_of(world.app).close()
+    return world
+
+
+@pytest.fixture(scope="module")
+def shared(built: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One world for the tests after which nothing may have changed."""
-    app = _app(sqlite_template, tmp_path_factory.mktemp("rights"))
-    yield admin_world.build(app)
-    app.extensions["productfruits"].close()
+    yield from _copy(built, tmp_path_factory.mktemp("rights"))
 
 
 @pytest.fixture
-def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
-    app = _app(sqlite_template, tmp_path)
-    yield admin_world.build(app)
-    app.extensions["productfruits"].close()
+def world(built: World, tmp_path: Path) -> Iterator[World]:
+    yield from _copy(built, tmp_path)
 
 
-def _app(template: Path, folder: Path) -> Flask:
-    shutil.copy(template, folder / "productfruits.db")
+def _copy(built: World, folder: Path) -> Iterator[World]:
+    shutil.copy(runtime_of(built.app).settings.data_dir / STORE, folder / STORE)
+    world = World(_app(folder), built.acme, built.other)
+    yield world
+    world.close()
+    runtime_of(world.app).close()
+
+
+def _app(folder: Path) -> Flask:
     return productfruits.create_app(
         Settings(
             data_dir=folder,
-            database_url=f"sqlite:///{folder / 'productfruits.db'}",
+            database_url=f"sqlite:///{folder / STORE}",
             secret_key="only-for-tests-" + "k" * 32,
-            encryption_keys=(Fernet.generate_key().decode(),),
+            encryption_keys=(ENCRYPTION_KEY,),
         )
     )
 
@@ -208,11 +223,11 @@ def test_an_unknown_workspace_looks_the_same_as_a_foreign_one(shared: World, met
 )
 def test_an_id_of_another_workspace_leads_nowhere(shared: World, method: str, rule: str) -> None:
     owner = shared.person(shared.acme.admins["owner"])
-    before = shared.rows()
+    before = shared.version()
     path, form = _request(rule, shared.other)
     answer = _send(owner, method, path.replace(shared.other.key, shared.acme.key), form)
     assert answer.status_code == 404
-    assert shared.rows() == before
+    assert shared.version() == before
 
 
 @each_page
@@ -243,7 +258,7 @@ def test_the_least_role_may(world: World, method: str, rule: str) -> None:
 
 @each_page
 def test_nobody_is_sent_to_the_login(shared: World, method: str, rule: str) -> None:
-    before = shared.rows()
+    before = shared.version()
     path, form = _request(rule, shared.acme)
     answer = _send(shared.person(None), method, path, form)
     if rule.endswith("/live"):
@@ -251,7 +266,7 @@ def test_nobody_is_sent_to_the_login(shared: World, method: str, rule: str) -> N
     else:
         assert answer.status_code == 303
         assert answer.headers["Location"].startswith("/login")
-    assert shared.rows() == before
+    assert shared.version() == before
 
 
 @each_unsafe
@@ -271,19 +286,19 @@ def test_a_forged_request_changes_nothing(shared: World, method: str, rule: str)
         "null origin": {"data": good, "headers": {"Origin": "null"}},
         "text/plain": {"data": "&".join(f"{key}={value}" for key, value in good.items()), "content_type": "text/plain"},
     }
-    before = shared.rows()
+    before = shared.version()
     answers = {name: person.client.open(path, method=method, **options) for name, options in forgeries.items()}
     assert {name: answer.status_code for name, answer in answers.items() if answer.status_code not in (400, 403)} == {}
-    assert shared.rows() == before
+    assert shared.version() == before
 
 
 @each_unsafe
 def test_reading_an_address_for_forms_changes_nothing(shared: World, method: str, rule: str) -> None:
     person = shared.person(shared.acme.admins["owner"])
-    before = shared.rows()
+    before = shared.version()
     path, form = _request(rule, shared.acme)
     person.get(path, query_string=form)
-    assert shared.rows() == before
+    assert shared.version() == before
 
 
 @pytest.mark.parametrize(
@@ -335,10 +350,10 @@ def test_a_built_file_may_be_kept_by_browsers_and_proxies(shared: World) -> None
 def _denied(
     world: World, person: admin_world.Person, method: str, rule: str, house: admin_world.House, status: int
 ) -> None:
-    before = world.rows()
+    before = world.version()
     path, form = _request(rule, house)
     assert _send(person, method, path, form).status_code == status
-    assert world.rows() == before
+    assert world.version() == before
 
 
 def _request(rule: str, house: admin_world.House) -> tuple[str, dict[str, str]]:
