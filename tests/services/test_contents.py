@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.adoption import documents
 from productfruits.adoption.documents import Document
+from productfruits.database import begin_immediate
 from productfruits.models import Audience, Content, ContentState, Workspace
 from productfruits.services import adoption_settings, contents, pages, publishing, themes
 from tests.services import factories
@@ -310,17 +312,24 @@ def test_every_change_of_what_users_see_raises_the_generation(session: Session, 
         assert generation(session, acme) > before
 
 
-def test_two_who_publish_at_once_make_two_versions(sessions: sessionmaker[Session]) -> None:
+def test_those_who_publish_at_once_make_a_version_each(sessions: sessionmaker[Session]) -> None:
     with sessions.begin() as session:
         owner = factories.workspace(session).id
         contents.create(session, owner, "tour", documents.load("tour", authored.tour()), NOW)
-    for name in ("One", "Two"):
+
+    def publish(name: str) -> int:
         with sessions.begin() as session:
+            begin_immediate(session)
             content = contents.held(session, owner, "welcome")
             save(session, content, name=name)
-            publishing.publish(session, content, "cli", NOW)
+            return publishing.publish(session, content, "cli", NOW)
+
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(publish, ["One", "Two", "Three"])) == [1, 2, 3]
     with sessions() as session:
-        assert [(live.name, live.version) for live in contents.live(session, owner)] == [("Two", 2)]
+        content = contents.by_key(session, owner, "welcome")
+        assert (content.published_version, content.previous_version) == (3, 2)
+        assert adoption_settings.generation(session, owner) == 3
 
 
 def test_themes_are_chosen_by_key_and_one_is_the_default(session: Session, acme: Workspace) -> None:
