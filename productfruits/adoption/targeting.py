@@ -10,6 +10,12 @@ from productfruits.adoption import rules
 class RuleField(fields.Dict):
     """A rule: a condition, or `all`, `any` or `not` of rules. It is kept as it was written."""
 
+    #: By this word whoever describes schemas knows that a rule stands here.
+    MARK = "x-rule"
+
+    def __init__(self, description: str, **more: Any) -> None:
+        super().__init__(metadata={"description": description, self.MARK: True}, **more)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
             rules.parse(value)
