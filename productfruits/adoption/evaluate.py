@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from productfruits.adoption import comparisons
-from productfruits.adoption.rules import (
-    MAX_AUDIENCE_DEPTH,
+from productfruits.adoption.conditions import (
     PAGE_LEAVES,
     All,
     Any_,
@@ -31,6 +30,7 @@ from productfruits.adoption.rules import (
     Trait,
     Url,
 )
+from productfruits.adoption.rules import MAX_AUDIENCE_DEPTH
 from productfruits.adoption.subjects import EventCount, Subject, spellings, trait
 
 #: Answers from what the store knows; the time is in seconds since the epoch.

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from productfruits.adoption import evaluate
-from productfruits.adoption.evaluate import Compiled
-from productfruits.adoption.rules import (
+from productfruits.adoption.conditions import (
     All,
     Any_,
     Computed,
@@ -29,6 +28,7 @@ from productfruits.adoption.rules import (
     Trait,
     Url,
 )
+from productfruits.adoption.evaluate import Compiled
 from productfruits.adoption.subjects import EventCount, Subject, spellings, trait
 
 #: Longer values are cut: a sentence is no place for a document.

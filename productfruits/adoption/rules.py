@@ -5,21 +5,50 @@
 Conditions on the page (url, element, language, device_width) are answered in the browser, all others by the store.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
 import marshmallow
 
 from productfruits.adoption import rule_schemas
+from productfruits.adoption.conditions import (
+    All,
+    Any_,
+    Computed,
+    DeviceWidth,
+    Element,
+    Happened,
+    InAudience,
+    InGroup,
+    InState,
+    Language,
+    Leaf,
+    Node,
+    Not,
+    Rule,
+    Trait,
+    Url,
+)
 from productfruits.adoption.urls import as_a_browser_writes
 from productfruits.errors import ProductFruitsError
 
+__all__ = [
+    "EVERYBODY",
+    "EndlessAudience",
+    "HeavyAudience",
+    "InvalidRule",
+    "Rule",
+    "check_audiences",
+    "check_weight",
+    "parse",
+    "spelled",
+]
+
 MAX_DEPTH: Final = 10
 MAX_CONDITIONS: Final = 200
-#: How far audiences may refer to audiences, and how many conditions may be behind one of them.
+#: How far audiences may refer to audiences, and how many conditions a rule may have with all those behind it.
 MAX_AUDIENCE_DEPTH: Final = 5
-MAX_AUDIENCE_CONDITIONS: Final = 1_000
+MAX_BEHIND: Final = 500
 
 Path = tuple[str | int, ...]
 
@@ -53,133 +82,9 @@ class EndlessAudience(ProductFruitsError):
 
 class HeavyAudience(ProductFruitsError):
     __doc__ = (
-        f"Audiences may refer to others {MAX_AUDIENCE_DEPTH} levels deep, and all conditions behind one may be "
-        f"{MAX_AUDIENCE_CONDITIONS} at most. Put some conditions into fewer audiences, or use simpler ones."
+        f"Too much is behind these audiences: they may refer to each other {MAX_AUDIENCE_DEPTH} levels deep, and a "
+        f"rule may have {MAX_BEHIND} conditions with all those behind its audiences. Use fewer or simpler ones."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class All:
-    """Every one of these."""
-
-    nodes: "tuple[Node, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Any_:
-    """At least one of these."""
-
-    nodes: "tuple[Node, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    node: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Trait:
-    """A trait of the user; the e-mail, which is kept apart, is a computed field by then."""
-
-    name: str
-    op: str
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """What the store knows of every user: e-mail, username, first and last sighting, visits."""
-
-    name: str
-    op: str
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class InGroup:
-    """In a group, in this group, or in one (this one) whose trait compares."""
-
-    group_id: str | None = None
-    name: str | None = None
-    op: str | None = None
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """An event, so often: at least, at most, or between."""
-
-    name: str
-    at_least: int
-    at_most: int | None = None
-    in_days: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InState:
-    """Another content is in this state for the user."""
-
-    key: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class InAudience:
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Url:
-    op: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    selector: str
-    present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceWidth:
-    op: str
-    value: int
-
-
-StoreLeaf = Trait | Computed | InGroup | Happened | InState | InAudience
-PageLeaf = Url | Element | Language | DeviceWidth
-Leaf = StoreLeaf | PageLeaf
-Node = All | Any_ | Not | Leaf
-PAGE_LEAVES = (Url, Element, Language, DeviceWidth)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A checked rule. `document` is what was written, for whoever shows or stores it; None: everybody."""
-
-    root: Node
-    document: Mapping[str, Any] | None = field(default=None, compare=False)
-
-    def leaves(self) -> Iterator[Leaf]:
-        """Every condition, those behind audiences not among them."""
-        return _leaves(self.root)
-
-    def audiences(self) -> set[str]:
-        """The keys of the audiences it refers to."""
-        return {leaf.key for leaf in self.leaves() if isinstance(leaf, InAudience)}
-
-    def contents(self) -> set[str]:
-        """The keys of the contents it refers to."""
-        return {leaf.key for leaf in self.leaves() if isinstance(leaf, InState)}
-
-    def asks_the_page(self) -> bool:
-        """Tell whether a condition can only be answered in the browser."""
-        return any(isinstance(leaf, PAGE_LEAVES) for leaf in self.leaves())
 
 
 #: The rule of content without targeting.
@@ -207,6 +112,14 @@ def check_audiences(audiences: Mapping[str, Rule]) -> None:
     weights: dict[str, tuple[int, int]] = {}
     for key in audiences:
         _weigh(audiences, key, weights, ())
+
+
+def check_weight(rule: Rule, audiences: Mapping[str, Rule]) -> None:
+    """Refuse a rule that has too much behind it, through these audiences."""
+    weights: dict[str, tuple[int, int]] = {}
+    behind = [_weigh(audiences, key, weights, ()) for key in rule.audiences() if key in audiences]
+    if sum(1 for _ in rule.leaves()) + sum(conditions for conditions, _ in behind) > MAX_BEHIND:
+        raise HeavyAudience()
 
 
 def spelled(path: Path) -> str:
@@ -295,17 +208,6 @@ def _leaf_of(kind: Any, said: dict[str, Any]) -> Leaf:
             return DeviceWidth(**said)
 
 
-def _leaves(node: Node) -> Iterator[Leaf]:
-    match node:
-        case All(nodes) | Any_(nodes):
-            for each in nodes:
-                yield from _leaves(each)
-        case Not(inner):
-            yield from _leaves(inner)
-        case _:
-            yield node
-
-
 def _weigh(
     audiences: Mapping[str, Rule], key: str, weights: dict[str, tuple[int, int]], above: tuple[str, ...]
 ) -> tuple[int, int]:
@@ -323,7 +225,7 @@ def _weigh(
                 conditions, levels = conditions + behind, max(levels, deep)
         weights[key] = conditions, levels + 1
     conditions, levels = weights[key]
-    if conditions > MAX_AUDIENCE_CONDITIONS or len(above) + levels > MAX_AUDIENCE_DEPTH:
+    if conditions > MAX_BEHIND or len(above) + levels > MAX_AUDIENCE_DEPTH:
         raise HeavyAudience()
     return conditions, levels
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from productfruits.identity import traits
 from productfruits.identity.moves import Ledger
-from productfruits.identity.people import How, Link, LinkKind, Person, Placement, Sighting, Visitor
+from productfruits.identity.people import VISIT_GAP, How, Link, LinkKind, Person, Placement, Sighting, Visitor
 
 ConflictKind = Literal["email_and_id", "alias", "email_taken"]
 
@@ -69,7 +69,7 @@ class Register:
         return None if link is None else link.user
 
     def create(self, username: str | None, at: int) -> Person:
-        person = Person(self._new_id(), username, first_seen=at, last_seen=at, changed=True)
+        person = Person(self._new_id(), username, first_seen=at, last_seen=at, visit_began=at, changed=True)
         if username is not None:
             self.usernames[username] = person
         self.people.append(person)
@@ -147,6 +147,9 @@ class Register:
         person.placements.append(placement)
         at = placement.sighting.at
         if at > person.last_seen:
+            if at - person.last_seen > VISIT_GAP:
+                person.visits += 1
+                person.visit_began = at
             person.last_seen = at
             person.changed = True
         if at < person.first_seen:
@@ -224,6 +227,9 @@ class Register:
             target.keys_changed = True
         if traits.fold(target.traits, target.trait_times, source.traits, source.trait_times):
             target.traits_changed = True
+        target.visits += source.visits
+        if source.last_seen > target.last_seen:
+            target.visit_began = source.visit_began
         target.first_seen = min(target.first_seen, source.first_seen)
         target.last_seen = max(target.last_seen, source.last_seen)
         target.changed = True

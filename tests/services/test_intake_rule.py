@@ -128,6 +128,8 @@ def _of_store(sessions: sessionmaker[Session], workspace_id: int) -> dict[str, A
                 "trait_times": user.trait_times,
                 "first_seen": microseconds(user.first_seen_at),
                 "last_seen": microseconds(user.last_seen_at),
+                "visits": user.visits,
+                "visit_began": microseconds(user.visit_began_at),
             }
             for user in rows(User)
         }
