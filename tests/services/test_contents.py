@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from productfruits.adoption import documents
+from productfruits.adoption import documents, rules
 from productfruits.adoption.documents import Document
 from productfruits.database import begin_immediate
 from productfruits.models import Audience, Content, ContentState, Workspace
-from productfruits.services import adoption_settings, contents, pages, publishing, themes
+from productfruits.services import adoption_settings, audiences, contents, pages, publishing, themes
 from tests.services import factories
 from tests.services.factories import NOW
 from tests.unit.adoption import authored
@@ -291,6 +291,24 @@ def test_what_users_see_or_need_is_not_deleted(session: Session, acme: Workspace
     assert session.query(ContentState).count() == 0
     with pytest.raises(contents.NoSuchContent):
         contents.by_key(session, acme.id, "welcome")
+
+
+def test_what_an_audience_asks_about_is_not_deleted(session: Session, acme: Workspace) -> None:
+    content = make(session, acme)
+    rule = {"kind": "content", "key": "welcome", "state": "completed"}
+    audiences.create(session, acme.id, "done", "Done", rule, NOW)
+    with pytest.raises(contents.StillNeeded, match="audience done"):
+        contents.remove(session, content)
+
+
+def test_a_rule_that_asks_too_much_through_audiences_is_not_published(session: Session, acme: Workspace) -> None:
+    leaf = {"kind": "computed", "name": "visits", "op": "greater", "value": 1}
+    keys = [f"a{number}" for number in range(rules.MAX_BEHIND // rules.MAX_CONDITIONS + 1)]
+    for key in keys:
+        audiences.create(session, acme.id, key, key, {"any": [leaf] * rules.MAX_CONDITIONS}, NOW)
+    content = make(session, acme, authored.tour(targeting={"any": [{"kind": "audience", "key": key} for key in keys]}))
+    with pytest.raises(publishing.NotPublishable, match="targeting: "):
+        publishing.publish(session, content, "cli", NOW)
 
 
 def test_every_change_of_what_users_see_raises_the_generation(session: Session, acme: Workspace) -> None:
