@@ -166,7 +166,7 @@ def frequency(case: Case) -> Verdict:
         if ended and shown is not None and case.now < shown + dt.timedelta(days=days):
             return _closed("shown_recently", _at(case, shown))
         return _passed("frequency")
-    ended_at = "" if progress.ended_at is None else _at(case, progress.ended_at)
+    ended_at = "earlier" if progress.ended_at is None else _at(case, progress.ended_at)
     if progress.state == "completed":
         return _closed("already_completed", ended_at)
     if progress.state == "dismissed" and not (
