@@ -26,9 +26,9 @@ def trait(name: str, op: str, value: Any) -> Test:
     """The commonest operators without the call of a second function."""
     match op:
         case "is" if isinstance(value, str):
-            return lambda subject, now: bool(subject.told.get(name) == value)
+            return lambda subject, now: subject.told.get(name) == value
         case "is_not" if isinstance(value, str):
-            return lambda subject, now: bool(subject.told.get(name) != value)
+            return lambda subject, now: subject.told.get(name) != value
         case "exists":
             return lambda subject, now: subject.told.get(name) is not None
         case "missing":
