@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from productfruits.adoption import documents, references
+from productfruits.adoption import documents, references, rules
 from productfruits.adoption.documents import Document, InvalidDocument, Problem
 from productfruits.adoption.references import Reference
 from productfruits.errors import ProductFruitsError
 from productfruits.models import Audience, Content, ContentVersion, Theme
-from productfruits.services import adoption_settings, contents
+from productfruits.services import adoption_settings, audiences, contents
 
 
 class NothingToPublish(ProductFruitsError):
@@ -45,12 +45,13 @@ def publish(session: Session, content: Content, actor: str, now: dt.datetime) ->
     """Show users what the draft says, and return the number of the version.
 
     A draft that says what the newest version says makes no new one. Raises `NotPublishable` with every reference that
-    leads nowhere, and `NothingToPublish`.
+    leads nowhere, `NothingToPublish`, and `rules.HeavyAudience`.
     """
     contents.refuse_archived(content)
     document = documents.load(content.kind, content.draft)
     if problems := [*references.dead_ends(document), *missing(session, content.workspace_id, document)]:
         raise NotPublishable(problems)
+    rules.check_weight(rules.parse(document["targeting"]), audiences.rules_by_key(session, content.workspace_id))
     newest = contents.newest(session, content)
     if newest is not None and documents.same(newest.document, document):
         if content.published_version == newest.number:

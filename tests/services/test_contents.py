@@ -17,6 +17,7 @@ from tests.services.factories import NOW
 from tests.unit.adoption import authored
 
 LATER = NOW + dt.timedelta(hours=1)
+STAFF = {"kind": "trait", "name": "role", "op": "is", "value": "staff"}
 
 
 @pytest.fixture
@@ -249,7 +250,7 @@ def test_what_leads_nowhere_is_not_published(session: Session, acme: Workspace) 
 
 def test_what_is_there_is_published_even_in_a_circle(session: Session, acme: Workspace) -> None:
     themes.create(session, acme.id, documents.load("theme", authored.theme()), NOW)
-    session.add(Audience(workspace_id=acme.id, key="staff", name="Staff", rule={}, updated_at=NOW))
+    session.add(Audience(workspace_id=acme.id, key="staff", name="Staff", rule=STAFF, updated_at=NOW))
     make(session, acme, authored.checklist())
     rule = {"any": [{"kind": "audience", "key": "staff"}, {"kind": "content", "key": "start", "state": "completed"}]}
     item = authored.button("complete_item", checklist="start", item="one") | {"id": "tick"}

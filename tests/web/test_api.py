@@ -17,7 +17,7 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from productfruits.adoption import documents
-from productfruits.services import api_keys, contents, publishing, rejections, themes
+from productfruits.services import api_keys, audiences, contents, publishing, rejections, themes
 from productfruits.services.rejections import Refused
 from productfruits.web.api import openapi, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
@@ -74,6 +74,8 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
                 content = contents.create(session, owner.id, kind, documents.load(kind, document), NOW)
                 publishing.publish(session, content, name, NOW)
             themes.create(session, owner.id, documents.load("theme", authored.theme("one")), NOW)
+            pros = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
+            audiences.create(session, owner.id, "one", "One", pros, NOW)
             rejections.record(session, owner.id, [Refused(NOW, "webhook", "invalid_signature", name)])
             made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, bob.id)
     yield Acme(app_on_both.test_client(), made["Acme"][0], made["Stranger"][0], made["Acme"][1])

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from productfruits.web.api import (
+    audiences,
     content_schema,
     contents,
     endpoints,
@@ -16,7 +17,7 @@ from productfruits.web.api import (
 )
 
 #: Each module registers its endpoints when it is imported.
-MODULES = (contents, events, following, themes, users, workspace)
+MODULES = (audiences, contents, events, following, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 
