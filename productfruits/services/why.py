@@ -11,7 +11,7 @@ from productfruits.adoption.evaluate import Residual
 from productfruits.adoption.gates import Case, Verdict
 from productfruits.adoption.page import Page
 from productfruits.models import Content
-from productfruits.services import adoption_settings, content_states, contents, sites, subjects
+from productfruits.services import adoption_settings, audiences, content_states, contents, sites, subjects
 from productfruits.services.content_states import Owner
 
 
@@ -49,12 +49,12 @@ def explain(
     With the address of a page also what its gate says. `verified`: as if the page had proved who the user is.
     """
     kind, owner_id = owner
-    audiences = sites.audiences(session, workspace_id)
+    saved = audiences.rules_by_key(session, workspace_id)
     policy = sites.policy(adoption_settings.of(session, workspace_id))
     live = {each.id: each for each in contents.live(session, workspace_id)}
     every = contents.every(session, workspace_id)
     own = {content_id: state for (_, content_id), state in content_states.load(session, workspace_id, [owner]).items()}
-    candidates = {content.id: sites.candidate(content, live.get(content.id), audiences) for content in every}
+    candidates = {content.id: sites.candidate(content, live.get(content.id), saved) for content in every}
     asks = frozenset(ask for candidate in candidates.values() for ask in candidate.targeting.asks)
     user_id, anonymous_id = (owner_id, None) if kind == "user" else (None, owner_id)
     subject = subjects.load(session, workspace_id, user_id, anonymous_id, asks, now)
