@@ -93,6 +93,35 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres_pool: DatabasePool) -> Iterator[str]:
+    """An empty, migrated Postgres database for all tests of a module."""
+    with postgres_pool.database() as name:
+        yield _sqlalchemy_url(postgres_pool.server, name)
+
+
+@pytest.fixture(scope="module")
+def module_sqlite_url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty, migrated SQLite store for all tests of a module."""
+    path = tmp_path_factory.mktemp("module") / "productfruits.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def module_database_url(request: pytest.FixtureRequest) -> str:
+    """A store that the tests of a module share, each in a workspace of its own; on both databases."""
+    url: str = request.getfixturevalue(f"module_{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="module")
+def module_sessions(module_database_url: str) -> Iterator[sessionmaker[Session]]:
+    engine = make_engine(module_database_url)
+    yield make_sessions(engine)
+    engine.dispose()
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)

@@ -7,7 +7,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 
@@ -56,7 +56,7 @@ class DatabasePool:
         self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _execute(self, statement: str) -> None:
-        self._connection.execute(cast(LiteralString, statement))  # made of our own names only
+        self._connection.execute(statement)  # made of our own names only
 
     def _empty(self, name: str) -> bool:
         """Remove every row; False if the test has left the schema changed, as some do on purpose."""
@@ -67,7 +67,7 @@ class DatabasePool:
             try:
                 with connection.transaction():
                     connection.execute("SET LOCAL session_replication_role = replica")  # in any order of tables
-                    connection.execute(cast(LiteralString, rows))
+                    connection.execute(rows)
                     connection.execute(START_COUNTING_ANEW)
             except psycopg.errors.UndefinedTable:
                 return False

@@ -2,10 +2,22 @@
 
 from flask import Flask
 
-from productfruits.web.api import endpoints, events, openapi, refusals, users, workspace
+from productfruits.web.api import (
+    audiences,
+    content_schema,
+    contents,
+    endpoints,
+    events,
+    following,
+    openapi,
+    refusals,
+    themes,
+    users,
+    workspace,
+)
 
-#: Each module registers its endpoints when it is imported.
-MODULES = (events, users, workspace)
+#: Each module registers its endpoints or routes when it is imported.
+MODULES = (audiences, content_schema, contents, events, following, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 
