@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.identity.directory import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser
 from productfruits.models import Conflict, Event, GroupMember, User, UserAlias
-from productfruits.services import bulk, erasure, lookups
+from productfruits.services import erasure, lookups
 
 UNCLAIMED = Event.user_id.is_(None)
 
@@ -21,7 +21,6 @@ def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], no
     unclaimed = _unclaimed(session, workspace_id, joined)
     for effect in effects:
         if not isinstance(effect, JoinVisitor) or effect.anonymous_id in unclaimed:
-            bulk.settle(session)
             _carry_out(session, workspace_id, effect, now)
 
 
