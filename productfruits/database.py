@@ -39,6 +39,8 @@ LOCK_TIMEOUT_MS = 2_000
 BUSY_TIMEOUT_MS = 5_000
 #: Set by `begin_immediate` for transactions that are going to write.
 IMMEDIATE = "productfruits_immediate"
+#: Where a Postgres connection keeps what ends the pipeline that `services.bulk.in_one_go` began.
+IN_ONE_GO = "productfruits_in_one_go"
 
 #: Alembic on SQLite rebuilds tables by constraint name, so every constraint needs a predictable one
 #: (https://alembic.sqlalchemy.org/en/latest/naming.html).
@@ -101,6 +103,13 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
             " -c idle_in_transaction_session_timeout=60000",
         },
     )
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def settle(connection: Connection, *_: Any) -> None:
+        going: contextlib.ExitStack | None = connection.info.pop(IN_ONE_GO, None)
+        if going is not None:
+            going.close()  # SQLAlchemy reads every outcome at once, which in a pipeline is not there yet
+
     return engine
 
 

@@ -22,7 +22,7 @@ from productfruits.identity.directory import Directory, Person, Placement, Sight
 from productfruits.models import Content, Event, User, UserAlias
 from productfruits.segment import timestamps
 from productfruits.segment.messages import Message
-from productfruits.services import bulk, content_states
+from productfruits.services import content_states
 from productfruits.services.content_states import Owner, States
 from productfruits.services.times import instant, microseconds
 from productfruits.services.waiting_items import Waiting, WaitingItem
@@ -419,8 +419,6 @@ class Following:
 def take_echoes(session: Session, workspace_id: int, echoes: Iterable[tuple[Told, Sighting]], now: dt.datetime) -> None:
     """Copies of events that the server wrote have come back: a page has told its analytics about them."""
     ours = [(about, sighting) for about, sighting in echoes if about.is_echo_of_ours and about.content_id]
-    if ours:
-        bulk.settle(session)
     for about, sighting in ours:
         owners = _owners(session, workspace_id, sighting)
         content_states.report(session, workspace_id, owners, about.content_id or 0, about.event_id, now)

@@ -16,12 +16,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
-from productfruits.database import Base, UtcDateTime, encode_json, table
+from productfruits.database import IN_ONE_GO, Base, UtcDateTime, encode_json, table
 
 #: Rows of one statement at most; a power of two.
 PORTION_ROWS = 64
-#: Where a session keeps what ends its `in_one_go`.
-GOING = "productfruits_in_one_go"
 #: SQLAlchemy's own writes question marks, which would need the values in its order.
 NAMED_SQLITE = sqlite.dialect(paramstyle="named")
 
@@ -30,28 +28,21 @@ NAMED_SQLITE = sqlite.dialect(paramstyle="named")
 def in_one_go(session: Session) -> Iterator[None]:
     """Have Postgres work on the statements of `insert`, `update`, `send` and `lookups.ask` while we go on.
 
-    An error is raised by the next question, or at the end. What uses the session itself calls `settle` first. Inside
-    another such block this one changes nothing.
+    An error is raised by the next question, or at the end. The first statement that goes through SQLAlchemy waits for
+    all before it and ends the go early. Inside another such block, still going, this one changes nothing.
     """
     connection = session.connection()
-    if connection.dialect.name != "postgresql" or GOING in session.info:
+    if connection.dialect.name != "postgresql" or IN_ONE_GO in connection.info:
         yield
         return
     driver: Any = connection.connection.dbapi_connection
     with ExitStack() as going:
         going.enter_context(driver.pipeline())
-        session.info[GOING] = going
+        connection.info[IN_ONE_GO] = going
         try:
             yield
         finally:
-            session.info.pop(GOING, None)
-
-
-def settle(session: Session) -> None:
-    """Wait for what was sent `in_one_go`; from here to the end of that block each statement is waited for."""
-    going: ExitStack | None = session.info.pop(GOING, None)
-    if going is not None:
-        going.close()
+            connection.info.pop(IN_ONE_GO, None)
 
 
 def insert(

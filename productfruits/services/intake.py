@@ -243,8 +243,6 @@ def _following(session: Session, workspace_id: int, group: _Group, directory: Di
     """Who follows what these messages mean for tours and checklists; None where they can mean nothing."""
     waiting = waiting_items.load(session, workspace_id, group.generation)
     events = [candidate.told for candidate in group.candidates if candidate.told is not None]
-    if events or waiting.checklists:
-        bulk.settle(session)
     contents = adoption_intake.find_contents(session, workspace_id, events) if events else {}
     for candidate in group.candidates:
         if candidate.told is not None and candidate.told in contents:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.identity.directory import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser
 from productfruits.models import Conflict, ContentState, Event, GroupMember, User, UserAlias
-from productfruits.services import bulk, content_states, erasure, lookups
+from productfruits.services import content_states, erasure, lookups
 
 UNCLAIMED = Event.user_id.is_(None)
 OF_VISITOR = ContentState.user_id.is_(None)
@@ -22,10 +22,8 @@ def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], no
     unclaimed, with_states = _kept_under(session, workspace_id, joined)
     for effect in effects:
         if not isinstance(effect, JoinVisitor) or effect.anonymous_id in unclaimed:
-            bulk.settle(session)
             _carry_out(session, workspace_id, effect, now)
         if isinstance(effect, JoinVisitor) and effect.sent_user_id is None and effect.anonymous_id in with_states:
-            bulk.settle(session)
             content_states.move(session, workspace_id, ("visitor", effect.anonymous_id), effect.to_user_id)
 
 

@@ -94,14 +94,12 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
     _release_keys(session, changes)
     _save_people(session, workspace_id, changes, now)
     for link in changes.removed_links:
-        bulk.settle(session)
         session.execute(
             delete(UserAlias).where(
                 UserAlias.workspace_id == workspace_id, UserAlias.kind == link.kind, UserAlias.value == link.value
             )
         )
     if changes.gone_visitors:
-        bulk.settle(session)
         session.execute(
             delete(VisitorRow).where(
                 VisitorRow.workspace_id == workspace_id,
@@ -140,7 +138,6 @@ def _link(row: Any, person: Person) -> Link:
 def _forget_dead_letters(session: Session, workspace_id: int, changes: Changes) -> None:
     erased = {effect.user_id for effect in changes.effects if isinstance(effect, EraseUser)}
     if erased:
-        bulk.settle(session)
         texts = {key for p in changes.gone_people if p.id in erased for key in (p.loaded_username, p.loaded_email_key)}
         texts |= {link.value for link in changes.removed_links if link.user.id in erased}
         erasure.erase_dead_letters(session, workspace_id, {text for text in texts if text})
@@ -157,7 +154,6 @@ def _release_keys(session: Session, changes: Changes) -> None:
         ),
     ):
         if given_up:
-            bulk.settle(session)
             session.execute(update(User).where(User.id.in_(given_up)).values({column: None}))
 
 
@@ -253,7 +249,6 @@ def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> 
         for membership in changes.memberships
     ]
     bulk.insert(session, GroupMember, rows, known_by=("workspace_id", "group_id", "user_id"))
-    bulk.settle(session)
     members = table(GroupMember)
     session.execute(
         update(members)

@@ -48,7 +48,6 @@ def bury(session: Session, workspace_id: int, digests: Mapping[bytes, int]) -> N
 
 
 def _times(session: Session, workspace_id: int, digests: set[bytes]) -> dict[bytes, int]:
-    bulk.settle(session)
     rows = session.execute(
         select(Tombstone.digest, Tombstone.at).where(
             Tombstone.workspace_id == workspace_id, Tombstone.digest.in_(digests)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from productfruits.adoption import evaluate, rules
 from productfruits.adoption.subjects import Subject
 from productfruits.models import AdoptionSettings
-from productfruits.services import bulk, contents, lookups
+from productfruits.services import contents, lookups
 
 GENERATION = select(AdoptionSettings.generation).where(AdoptionSettings.workspace_id == bindparam("of_workspace"))
 
@@ -71,7 +71,6 @@ def load(session: Session, workspace_id: int, generation: int | None) -> Waiting
     of_store = _known.setdefault(session.get_bind(), {})
     known = of_store.get(workspace_id)
     if known is None or known[0] != generation:
-        bulk.settle(session)
         known = of_store[workspace_id] = (generation, _read(session, workspace_id))
     return known[1]
 

@@ -3,12 +3,12 @@
 The oracle and the stories are those of the identity room; here they go through messages, selects and bulk statements.
 """
 
-import dataclasses
 import datetime as dt
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -124,10 +124,10 @@ def _adopting(message: Message, said: dict[str, Any], contents: dict[str, int]) 
     if not said:
         return message
     if "name" in said:
-        return dataclasses.replace(message, name=said["name"])
+        return structs.replace(message, name=said["name"])
     own = {name: value for name, value in said.items() if name != "of"}
     properties = {"source": "productfruits", "event_id": message.message_id, "id": contents[said["of"]], **own}
-    return dataclasses.replace(message, name="Any", properties=properties)
+    return structs.replace(message, name="Any", properties=properties)
 
 
 def _adoption(sessions: sessionmaker[Session], workspace_id: int, contents: dict[str, int]) -> Any:

@@ -34,7 +34,7 @@ def regulars(count: int, start: int) -> list[Message]:
     return [
         message(kind, f"user-{number}", message_id=f"{kind}-{start}-{number}", anonymous_id=f"visitor-{number}", **more)
         for number in range(count)
-        for kind, more in (("identify", {"traits": {"plan": "pro"}}), ("track", {"name": "Did"}))
+        for kind, more in (("identify", {"traits": {"plan": f"from {start}"}}), ("track", {"name": "Did"}))
     ]
 
 
