@@ -4,7 +4,6 @@ A public answer. It says nothing of a user but the progress that the page needs,
 """
 
 import datetime as dt
-import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,17 +18,20 @@ from productfruits.adoption.evaluate import Residual
 from productfruits.adoption.gates import Case, Verdict
 from productfruits.adoption.reasons import REASONS
 from productfruits.adoption.states import State
-from productfruits.adoption.subjects import Subject, spellings
+from productfruits.adoption.subjects import EventCount, Subject, spellings
 from productfruits.models import ContentState, Event, User, UserAlias
-from productfruits.services import content_states, documents, following_documents, subjects
+from productfruits.services import content_states, documents, following_documents, prepared, subjects
 from productfruits.services.content_states import Owner
 from productfruits.services.following_documents import moment
-from productfruits.services.prepared import Prepared
+from productfruits.services.prepared import AnySelect
 from productfruits.services.sites import Shown, Site
+from productfruits.services.subjects import Counting
 from productfruits.services.times import microseconds
 
 #: Gates that also close what is in the middle.
 _ALWAYS = frozenset({"published", "schedule", "identity"})
+#: The targeting is answered before them, since it closes most contents.
+_BESIDES_TARGETING = tuple(check for check in gates.CHECKS if check is not gates.targeting)
 _STARTED = ("in_progress", "snoozed")
 _encode = msgspec.json.Encoder().encode
 
@@ -96,6 +98,14 @@ class Reads:
             return self._session.execute(_OF_USER, {"of_workspace": workspace_id, "of_user": value}).all()
         return self._session.execute(_OF_VISITOR, {"of_workspace": workspace_id, "of_visitor": value}).all()
 
+    def groups(self, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
+        return subjects.groups(self._session, workspace_id, user_id)
+
+    def counts(
+        self, workspace_id: int, user_id: str, asks: frozenset[EventCount], now: dt.datetime
+    ) -> dict[EventCount, int]:
+        return subjects.counts(self._session, workspace_id, user_id, asks, now)
+
 
 class QuickReads(Reads):
     """The same on SQLite through a connection of the driver, in a tenth of the time."""
@@ -103,22 +113,31 @@ class QuickReads(Reads):
     def __init__(self, session: Session, driver: Any, dialect: Dialect) -> None:
         super().__init__(session)
         self._driver = driver
-        self._by_username, self._of_user = _prepared(dialect)
+        self._dialect = dialect
 
     def by_username(self, workspace_id: int, username: str) -> Any:
         values = {"of_workspace": workspace_id, "of_username": username}
-        return next(iter(self._by_username.rows(self._driver, values)), None)
+        return next(iter(self._rows(_BY_USERNAME, values)), None)
 
     def states(self, workspace_id: int, owner: Owner) -> Sequence[Any]:
         kind, value = owner
         if kind == "user":
-            return self._of_user.rows(self._driver, {"of_workspace": workspace_id, "of_user": value})
-        return super().states(workspace_id, owner)
+            return self._rows(_OF_USER, {"of_workspace": workspace_id, "of_user": value})
+        return self._rows(_OF_VISITOR, {"of_workspace": workspace_id, "of_visitor": value})
 
+    def groups(self, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
+        return subjects.in_groups(self._rows(subjects.GROUPS, {"of_workspace": workspace_id, "of_user": user_id}))
 
-@functools.cache
-def _prepared(dialect: Dialect) -> tuple[Prepared, Prepared]:
-    return Prepared(_BY_USERNAME, dialect), Prepared(_OF_USER, dialect)
+    def counts(
+        self, workspace_id: int, user_id: str, asks: frozenset[EventCount], now: dt.datetime
+    ) -> dict[EventCount, int]:
+        if not asks:
+            return {}
+        question = Counting.of(asks)
+        return question.answers(self._rows(question.statement, question.values(workspace_id, user_id, now)))
+
+    def _rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
+        return prepared.of(statement, self._dialect).rows(self._driver, values)
 
 
 def find(session: Session, reads: Reads, site: Site, asked: Asked) -> Found:
@@ -154,7 +173,7 @@ def tag(site: Site, asked: Asked, found: Found, now: dt.datetime) -> str:
 def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Found, now: dt.datetime) -> bytes:
     """The answer in JSON."""
     own = _states(reads, site, found)
-    subject = subject_of(session, site, found, own, now)
+    subject = subject_of(reads, site, found, own, now)
     progress = {
         content_id: content_states.progress(content_id, site.known[content_id].kind, state)
         for content_id, state in own.items()
@@ -195,7 +214,7 @@ def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Foun
     return _encode(said)
 
 
-def subject_of(session: Session, site: Site, found: Found, own: Mapping[int, State], now: dt.datetime) -> Subject:
+def subject_of(reads: Reads, site: Site, found: Found, own: Mapping[int, State], now: dt.datetime) -> Subject:
     """The one who looks at the page, as far as the live rules ask."""
     in_contents = {site.known[content_id].key: state.state for content_id, state in own.items()}
     user = found.user
@@ -210,8 +229,8 @@ def subject_of(session: Session, site: Site, found: Found, own: Mapping[int, Sta
         last_seen=user.last_seen_at,
         visits=user.visits,
         visit_began=now if now - user.last_seen_at > subjects.GAP else user.visit_began_at,
-        groups=subjects.groups(session, site.workspace_id, user.id) if site.asks_groups else {},
-        event_counts=subjects.counts(session, site.workspace_id, user.id, site.asks, now),
+        groups=reads.groups(site.workspace_id, user.id) if site.asks_groups else {},
+        event_counts=reads.counts(site.workspace_id, user.id, site.asks, now),
         contents=in_contents,
     )
 
@@ -246,15 +265,14 @@ def _content(session: Session, site: Site, asked: Asked, shown: Shown, case: Cas
     left = gates.left_for_the_page(case)
     if left is False and not is_started:
         return None
-    verdicts = gates.verdicts(case)
-    closed = {verdict.gate for verdict in verdicts if not verdict.passed}
+    closed = {verdict.gate for check in _BESIDES_TARGETING if not (verdict := check(case)).passed}
     if not closed.isdisjoint(_ALWAYS):
         return None
     live, version, document = shown.live, shown.live.version, shown.live.document
     if is_started and live.kind == "tour":
         # Whoever is in the middle of a tour stays on the version that it began with.
         version, document = site.document(session, live, state.version)
-    excused = {"targeting", "manual"} if is_started else set()
+    excused = {"manual"} if is_started else set()
     about = {
         # In the middle of it the page does not count any more: it goes on wherever the next step is.
         "rule": left.tree if isinstance(left, Residual) and state.state != "in_progress" else None,
