@@ -84,7 +84,7 @@ def test_of_seconds(op: str, value: Any) -> Test:
 
 def _is(value: Any) -> Test:
     if isinstance(value, str):
-        return lambda known, now: bool(known == value)
+        return lambda known, now: known == value
     return lambda known, now: same(known, value)
 
 

@@ -17,8 +17,6 @@ from productfruits.models import Audience, Content, User
 from productfruits.services import adoption_settings, contents, pages, rule_sql
 from productfruits.services.pages import Page
 
-NAME_MAX = 100
-
 
 class NoSuchAudience(ProductFruitsError):
     """There is no such audience in this workspace."""

@@ -1,27 +1,11 @@
 """The shapes of saved audiences, and of the question how many users a rule finds."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, fields
 
-from productfruits.adoption.fields import ID
 from productfruits.adoption.targeting import RuleField
-from productfruits.services.audiences import NAME_MAX
 from productfruits.web.api.schemas import Answer, instant, page_of, text
 
-_KEY = "A key has small letters, digits, - and _, and 64 characters at most."
 _RULE = "The users who are in it: no conditions on pages, others from docs/aiming.md."
-
-
-class AudienceBody(Schema):
-    """An audience as it is written."""
-
-    class Meta:
-        unknown = RAISE
-
-    key = text(
-        "Short name in rules; never changes.", required=True, validate=validate.Regexp(rf"{ID.pattern}\Z", error=_KEY)
-    )
-    name = text("Name for people.", required=True, validate=validate.Length(1, NAME_MAX))
-    rule = RuleField(_RULE, required=True)
 
 
 class Audience(Answer):

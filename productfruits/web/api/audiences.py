@@ -3,13 +3,13 @@
 from typing import Any
 
 from productfruits.adoption import rules
+from productfruits.adoption.audiences import AudienceDocument
 from productfruits.services import audiences, audit, documents, users
 from productfruits.services.documents import Document
 from productfruits.services.pages import Page
 from productfruits.web import current_runtime
 from productfruits.web.api.audience_schemas import (
     Audience,
-    AudienceBody,
     AudiencePage,
     RuleBody,
     UserCount,
@@ -27,7 +27,7 @@ def list_audiences(caller: Caller, query: dict[str, Any]) -> Document:
         return documents.page("audiences", audiences.page(session, caller.workspace_id, **query), documents.audience)
 
 
-@endpoint("POST", "/audiences", body=AudienceBody, answer=Audience, refusals=(400, 409, 413, 415))
+@endpoint("POST", "/audiences", body=AudienceDocument, answer=Audience, refusals=(400, 409, 413, 415))
 def create_audience(caller: Caller, body: Document) -> Document:
     """Save an audience.
 
@@ -57,7 +57,7 @@ def show_audience(caller: Caller, key: str) -> Document:
         return documents.audience(audiences.by_key(session, caller.workspace_id, key))
 
 
-@endpoint("PUT", "/audiences/<key>", body=AudienceBody, answer=Audience, refusals=(400, 404, 413, 415))
+@endpoint("PUT", "/audiences/<key>", body=AudienceDocument, answer=Audience, refusals=(400, 404, 413, 415))
 def save_audience(caller: Caller, key: str, body: Document) -> Document:
     """Replace an audience.
 
