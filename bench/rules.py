@@ -49,7 +49,7 @@ class Counted:
 def evaluation(seed: int = 7) -> Evaluation:
     """Evaluate 50 nested rules for each of 500 subjects, pass after pass, and take every subject's best."""
     chance = random.Random(seed)
-    parsed = [rules.parse(_rule(chance)) for _ in range(RULES)]
+    parsed = [rules.parse(rule(chance)) for _ in range(RULES)]
     begun = time.perf_counter()
     compiled = [evaluate.compile(rule, {}) for rule in parsed]
     compile_ms = (time.perf_counter() - begun) * 1_000
@@ -67,7 +67,7 @@ def counted(stores: Stores, users: int) -> list[Counted]:
     engine = make_engine(url)
     with make_sessions(engine).begin() as session:
         owner = workspaces.create(session, "Bench", NOW)
-        _fill(session, owner, users)
+        fill(session, owner, users)
     results = []
     for name, document in COUNTED.items():
         with make_sessions(engine)() as session:
@@ -105,7 +105,7 @@ def _timed(compiled: list[Compiled], subject: Subject) -> float:
     return (time.perf_counter_ns() - begun) / 1_000
 
 
-def _rule(chance: random.Random) -> Any:
+def rule(chance: random.Random) -> Any:
     """As rules are written: all of a few things, some of them one of several, 12 or 13 conditions."""
     return {
         "all": [
@@ -139,7 +139,7 @@ def _subject(chance: random.Random) -> Subject:
     return Subject(
         is_known=True,
         username="ann",
-        traits=_traits(chance),
+        traits=traits(chance),
         first_seen=NOW - dt.timedelta(days=chance.randint(0, 90)),
         last_seen=NOW,
         visits=chance.randint(1, 20),
@@ -148,7 +148,7 @@ def _subject(chance: random.Random) -> Subject:
     )
 
 
-def _traits(chance: random.Random) -> dict[str, Any]:
+def traits(chance: random.Random) -> dict[str, Any]:
     return {
         "plan": chance.choice(PLANS),
         "role": chance.choice(ROLES),
@@ -159,7 +159,7 @@ def _traits(chance: random.Random) -> dict[str, Any]:
     }
 
 
-def _fill(session: Session, owner: Workspace, users: int) -> None:
+def fill(session: Session, owner: Workspace, users: int) -> None:
     chance = random.Random(3)
     for begin in range(0, users, PORTION):
         people = [
@@ -167,7 +167,7 @@ def _fill(session: Session, owner: Workspace, users: int) -> None:
                 "id": user_ids.new(),
                 "workspace_id": owner.id,
                 "username": f"user-{n}",
-                "traits": _traits(chance),
+                "traits": traits(chance),
                 "trait_times": {},
                 "first_seen_at": NOW,
                 "last_seen_at": NOW,
