@@ -20,7 +20,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from productfruits import config, logs
     from productfruits.web import admin, api, assets, observation, operations
     from productfruits.web.ingest import views
-    from productfruits.web.ingest.webhook import Door
+    from productfruits.web.ingest.door import Door
     from productfruits.web.proxies import TrustedProxies
     from productfruits.workers.runtime import open_runtime
 

@@ -1,4 +1,4 @@
-"""The front that `serve` runs under granian: webhooks are awaited without a thread, all else goes to the Flask app.
+"""The front that `serve` runs under granian: messages are awaited without a thread, all else goes to the Flask app.
 
 A WSGI server gives each request a thread, and some of them read the body in it without a time-out: as many slow
 senders as threads, and the server stands still. Here every body is read by the event loop within a size and a time,
@@ -6,6 +6,8 @@ and only then takes a thread, or none at all.
 """
 
 import asyncio
+import contextlib
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +16,19 @@ from typing import Any
 import structlog
 from flask import Flask
 
-from productfruits.services.connections import LiveConnection
+from productfruits.errors import ProductFruitsError
+from productfruits.services.intake import Receipt
 from productfruits.web import observation
 from productfruits.web.bridge import WsgiBridge
-from productfruits.web.ingest import answers, webhook
+from productfruits.web.ingest import answers, steps, ways
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody
-from productfruits.web.ingest.webhook import Door, Incoming
+from productfruits.web.ingest.door import HEADERS, Door, Incoming
+from productfruits.web.ingest.steps import Step, Steps
+from productfruits.web.ingest.ways import Way
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import ANSWER_WITHIN_S, NotStored
+from productfruits.workers.writer import ANSWER_WITHIN_S, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -31,8 +36,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-ROUTE = "/webhooks/segment/<token>"
-#: Threads that look up webhook URLs. Few: made-up URLs must not take those of the pages.
+#: Threads that look up webhook URLs and keys. Few: made-up ones must not take those of the pages.
 LOOKUP_THREADS = 2
 
 
@@ -49,13 +53,13 @@ class Front:
         self._outcomes = _Outcomes()
         self._deadlines = _Deadlines()
         self._running = 0
-        self._is_draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            answering = self._webhook if scope["path"].startswith(webhook.PATH) else self.bridge
+            found = ways.find(scope["path"])
+            answering = self.bridge if found is None else functools.partial(self._ingest, *found)
             self._running += 1
             try:
                 # In a task of asyncio's own: granian's cannot be cancelled, and every deadline rests on that.
@@ -64,8 +68,8 @@ class Front:
                 self._running -= 1
 
     def start_draining(self) -> None:
-        """From now on every webhook is answered with "come again"."""
-        self._is_draining = True
+        """From now on every message is answered with "come again"."""
+        self._door.is_draining = True
 
     async def drained(self, within_s: float) -> None:
         """Return once no request is being answered any more, or when the time is over."""
@@ -85,62 +89,60 @@ class Front:
             if message["type"] == "lifespan.shutdown":
                 return
 
-    async def _webhook(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ingest(self, way: Way, part: str, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        token = scope["path"][len(webhook.PATH) :].removesuffix("/")
-        incoming = _incoming(scope, token)
-        body: IncomingBody | None = None
-        read_all = False
-        try:
-            connection = await self._admit(incoming)
-            if isinstance(connection, Answer):
-                answer = connection
-            else:
-                body = IncomingBody(self._door.budget, webhook.content_length(incoming))
-                whole = await _read(body, receive, self._door.body_within_s)
-                if isinstance(whole, Answer):
-                    answer = webhook.refuse(self._door, connection, whole)
-                else:
-                    read_all = True
-                    answer = await self._store(connection, incoming, whole)
-        finally:
-            if body is not None:
-                body.close()
+        incoming = _incoming(scope, part)
+        reading = _Reading(receive, self._door.body_within_s, is_done=not incoming.has_body)
+        answer = await self._run(way.take_in(self._door, incoming), reading)
         took_s = loop.time() - began
-        observation.observe(self._runtime.metrics, ROUTE, incoming.method, answer.status, took_s)
+        observation.observe(self._runtime.metrics, way.route, incoming.method, answer.status, took_s)
         request_id = ""
-        if answer.status != 200:
-            # Stored webhooks are counted, not told one by one: a line each would cost as much as storing them.
+        if answer.status >= 400:
+            # Stored messages are counted, not told one by one: a line each would cost as much as storing them.
             request_id = observation.new_request_id()
             self._runtime.metrics.refused.labels(answer.code).inc()
-            observation.told(request_id, ROUTE, incoming.method, answer.status, took_s, reason=answer.code)
-        await _send(send, answer, request_id, stay=read_all)
+            observation.told(request_id, way.route, incoming.method, answer.status, took_s, reason=answer.code)
+        await _send(send, answer, request_id, stay=reading.is_done)
 
-    async def _admit(self, incoming: Incoming) -> LiveConnection | Answer:
-        if self._is_draining:
-            return answers.UNAVAILABLE
-        if self._door.runtime.is_started and not self._door.connections.needs_store(incoming.token):
-            return webhook.admit(self._door, incoming)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._lookups, webhook.admit, self._door, incoming)
+    async def _run(self, taking: Steps, reading: "_Reading") -> Answer:
+        """Take all the steps without holding a thread, as `steps.run` does with one."""
+        with contextlib.closing(taking):
+            go_on: Callable[[], Step] = functools.partial(next, taking)
+            while True:
+                try:
+                    step = go_on()
+                except StopIteration as ended:
+                    answer: Answer = ended.value
+                    return answer
+                try:
+                    result = await self._take(step, reading)
+                except ProductFruitsError as err:
+                    go_on = functools.partial(taking.throw, err)
+                else:
+                    go_on = functools.partial(taking.send, result)
 
-    async def _store(self, connection: LiveConnection, incoming: Incoming, body: bytes) -> Answer:
-        arrival = webhook.examine(self._door, connection, incoming, body)
-        if isinstance(arrival, Answer):
-            return arrival
+    async def _take(self, step: Step, reading: "_Reading") -> Any:
+        if isinstance(step, steps.Read):
+            return await reading.into(step.body)
+        if isinstance(step, steps.Store):
+            return await self._store(step)
+        if step.is_quick():
+            return step.call()
+        return await asyncio.get_running_loop().run_in_executor(self._lookups, step.call)
+
+    async def _store(self, step: steps.Store) -> Receipt:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Outcome | None] = loop.create_future()
-        try:
-            waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
-        except NotStored as err:
-            return webhook.reply(err)
+        waiting = self._door.writer.submit(step.arrival, self._outcomes.listener(outcome), body=step.body)
         self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
         said = await outcome
         if said is None:
             waiting.abandoned = True
-            return answers.UNAVAILABLE
-        return webhook.reply(said)
+            raise StoreUnavailable()
+        if isinstance(said, Receipt):
+            return said
+        raise said
 
 
 class _Outcomes:
@@ -200,47 +202,54 @@ class _Deadlines:
             loop.call_later(self.ROUND_S, self._round)
 
 
-async def _read(body: IncomingBody, receive: Receive, within_s: float) -> bytes | Answer:
-    refusal = body.refuse_early()
-    if refusal is not None:
-        return refusal
-    try:
-        async with asyncio.timeout(within_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return answers.INCOMPLETE
-                refusal = body.add(message.get("body", b""))
-                if refusal is not None:
-                    return refusal
-                if not message.get("more_body", False):
-                    return body.whole()
-    except TimeoutError:
-        return answers.TOO_SLOW
+class _Reading:
+    """The body of one request, as it comes. `is_done` once nothing of it is left on the line."""
+
+    def __init__(self, receive: Receive, within_s: float, *, is_done: bool) -> None:
+        self._receive = receive
+        self._within_s = within_s
+        self.is_done = is_done
+
+    async def into(self, body: IncomingBody) -> bytes | Answer:
+        """All of it, or the refusal that ends the reading."""
+        refusal = body.refuse_early()
+        if refusal is not None:
+            return refusal
+        try:
+            async with asyncio.timeout(self._within_s):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        return answers.INCOMPLETE
+                    refusal = body.add(message.get("body", b""))
+                    if refusal is not None:
+                        return refusal
+                    if not message.get("more_body", False):
+                        whole = body.whole()
+                        self.is_done = not isinstance(whole, Answer)
+                        return whole
+        except TimeoutError:
+            return answers.TOO_SLOW
 
 
-def _incoming(scope: Scope, token: str) -> Incoming:
-    found: dict[bytes, str] = {}
-    for name, value in scope["headers"]:
-        if name in _WANTED:
+_WANTED = {name.encode(): name for name in HEADERS}
+
+
+def _incoming(scope: Scope, part: str) -> Incoming:
+    found: dict[str, str] = {}
+    for raw_name, value in scope["headers"]:
+        name = _WANTED.get(raw_name)
+        if name is not None:
             text = value.decode("latin-1")
             # As WSGI gives a header that came twice: joined, so that it fits no signature.
             found[name] = f"{found[name]},{text}" if name in found else text
-    return Incoming(
-        method=scope["method"],
-        token=token,
-        content_length=found.get(b"content-length"),
-        content_encoding=found.get(b"content-encoding"),
-        x_signature=found.get(b"x-signature"),
-        x_segment_signature=found.get(b"x-segment-signature"),
-    )
-
-
-_WANTED = frozenset({b"content-length", b"content-encoding", b"x-signature", b"x-segment-signature"})
+    return Incoming(scope["method"], part, scope["query_string"].decode("latin-1"), found)
 
 
 async def _send(send: Send, answer: Answer, request_id: str, *, stay: bool) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer.body)).encode())]
+    headers = [(b"content-type", answer.mimetype.encode())]
+    if answer.status != 204:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
     headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     if request_id:
         headers.append((b"x-request-id", request_id.encode()))
