@@ -73,7 +73,11 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
 
 
 def path_of(endpoint: Endpoint, acme: Acme) -> str:
-    return endpoint.path.replace("<user_id>", acme.ann).replace("<path:group_id>", acme.group)
+    parts = {"<user_id>": acme.ann, "<path:username>": "ann", "<path:group_id>": acme.group}
+    path = endpoint.path
+    for part, value in parts.items():
+        path = path.replace(part, value)
+    return path
 
 
 def assert_refusal(response: TestResponse, status: int, code: str) -> str:

@@ -56,6 +56,13 @@ HOW: Final[Mapping[str, str]] = {
     "identify": "came together with a known id in an identify",
 }
 KINDS: Final[Mapping[str, str]] = {"user_id": "userId", "anonymous_id": "anonymousId"}
+#: Event.source and Rejection.source -> the way in.
+SOURCES: Final[Mapping[str, str]] = {
+    "webhook": "Segment’s webhook",
+    "tracking": "Tracking API",
+    "function": "Segment function",
+    "api": "HTTP API",
+}
 #: Event.type -> icon.
 ICONS: Final[Mapping[str, str]] = {
     "identify": "user-check",
@@ -154,6 +161,7 @@ def register(app: Flask) -> None:
         alias_kinds=KINDS,
         event_icons=ICONS,
         reasons=REASONS,
+        sources=SOURCES,
         actions=ACTIONS,
     )
 

@@ -35,7 +35,11 @@ REFUSALS = {
 #: What any endpoint can answer.
 ALWAYS = (401, 503)
 _PART = re.compile(r"<(?:\w+:)?(\w+)>")
-_PARTS = {"user_id": "Our id of the user.", "group_id": "Segment's groupId."}
+_PARTS = {
+    "user_id": "Our id of the user.",
+    "username": "The user's id in your own database.",
+    "group_id": "Segment's groupId.",
+}
 
 routes = Blueprint("api_docs", __name__)
 
