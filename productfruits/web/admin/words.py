@@ -58,7 +58,7 @@ HOW: Final[Mapping[str, str]] = {
 KINDS: Final[Mapping[str, str]] = {"user_id": "userId", "anonymous_id": "anonymousId"}
 #: Event.source and Rejection.source -> the way in.
 SOURCES: Final[Mapping[str, str]] = {
-    "webhook": "Segment’s webhook",
+    "webhook": "Segment webhook",
     "tracking": "Tracking API",
     "function": "Segment function",
     "api": "HTTP API",
