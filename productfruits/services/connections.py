@@ -108,7 +108,7 @@ def activate(session: Session, workspace: Workspace, now: dt.datetime, vault: Va
                 "productfruits segment reactivate --workspace KEY; its URL and secret are still the same."
             )
         raise AlreadyActive()
-    auth_token = "pfa_" + random.token_urlsafe(32)
+    auth_token = _new_auth_token()
     connection = Connection(
         workspace_id=workspace.id,
         token=random.token_urlsafe(24),
@@ -155,6 +155,14 @@ def revoke(session: Session, connection: Connection, secret_id: int, now: dt.dat
     _end(chosen, now)
     session.flush()
     return chosen
+
+
+def renew_auth_token(session: Session, connection: Connection) -> str:
+    """A new auth token, in clear only in this answer. The old one stops working within two seconds on every process."""
+    auth_token = _new_auth_token()
+    connection.auth_token_digest = key_digest(auth_token)
+    session.flush()
+    return auth_token
 
 
 def deactivate(session: Session, connection: Connection) -> None:
@@ -258,6 +266,10 @@ def key_digest(key: str) -> str:
 def webhook_url(base_url: str, token: str) -> str:
     """The URL to paste into Segment."""
     return f"{base_url}/webhooks/segment/{token}"
+
+
+def _new_auth_token() -> str:
+    return "pfa_" + random.token_urlsafe(32)
 
 
 def _add_secret(

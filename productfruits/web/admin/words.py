@@ -123,6 +123,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "connection.events_on": "Switched events to Segment on",
     "connection.reactivated": "Activated Segment again",
     "connection.tested": "Sent a test event",
+    "connection.token_renewed": "Made a new auth token",
     "export.made": "Exported a user",
     "secret.reencrypted": "Encrypted the secrets with another key",
     "secret.revoked": "Revoked a secret",

@@ -8,12 +8,12 @@ from productfruits.segment.reader import Body, Element
 from productfruits.services.documents import Document
 from productfruits.services.intake import Arrival
 from productfruits.web import current_runtime
-from productfruits.web.api import schemas
+from productfruits.web.api import sent_schemas
 from productfruits.web.api.endpoints import Caller, endpoint
 from productfruits.web.api.refusals import BadRequest
 
 
-@endpoint("POST", "/identify", body=schemas.Identification, answer=schemas.Receipt, refusals=(400, 413, 415))
+@endpoint("POST", "/identify", body=sent_schemas.Identification, answer=sent_schemas.Receipt, refusals=(400, 413, 415))
 def identify(caller: Caller, body: dict[str, Any]) -> Document:
     """Tell who a user is.
 
@@ -23,7 +23,7 @@ def identify(caller: Caller, body: dict[str, Any]) -> Document:
     return _receive(caller, user_object.identifying(body["user"], body.get("message_id")))
 
 
-@endpoint("POST", "/events/track", body=schemas.Tracking, answer=schemas.Receipt, refusals=(400, 413, 415))
+@endpoint("POST", "/events/track", body=sent_schemas.Tracking, answer=sent_schemas.Receipt, refusals=(400, 413, 415))
 def track(caller: Caller, body: dict[str, Any]) -> Document:
     """Tell what a user did.
 
