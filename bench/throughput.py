@@ -18,6 +18,9 @@ WARM_UP_SINGLES = 1_000
 SUPPLY = 1.5
 FIRST_SUPPLY = 3.0
 
+#: Loads whose passes take turns, because their rates are compared.
+TOGETHER = (("singles",), ("batches", "tracking"))
+
 Progress = Callable[[str], None]
 
 
@@ -134,15 +137,15 @@ def measure(stores: Stores, folder: Path, size: Size, progress: Progress, *, bas
         for subject in subjects:
             subject.start()
         lanes = [Lane(subject, Traffic(seed=20_250_101, known=size.known_users)) for subject in subjects]
-        for load in ("singles", "batches", "tracking"):
-            running = [lane for lane in lanes if _takes(lane.subject, load)]
-            row = {lane: Figure(stores.kind, load, lane.subject.name) for lane in running}
-            for lane in running:
+        for loads in TOGETHER:
+            turns = [(lane, load) for lane in lanes for load in loads if _takes(lane.subject, load)]
+            row = {turn: Figure(stores.kind, turn[1], turn[0].subject.name) for turn in turns}
+            for lane, load in turns:
                 lane.prepare(load)
             for number in range(size.passes):
-                for lane in running:
-                    lane.run(load, size.pass_s, row[lane])
-                    rate = row[lane].rates[-1]
+                for lane, load in turns:
+                    lane.run(load, size.pass_s, row[lane, load])
+                    rate = row[lane, load].rates[-1]
                     progress(f"{stores.kind} {load} pass {number + 1}: {lane.subject.name} {rate:,.0f} messages/s")
             figures.extend(row.values())
     finally:
