@@ -59,10 +59,11 @@ def give_pixel(door: Door, incoming: Incoming) -> Steps:
     kind = tracking.TYPES_BY_PATH.get(incoming.part)
     try:
         if kind is not None:
-            post = tracking.read_single(_data(incoming.query), kind)
+            data = _data(incoming.query)
+            post = tracking.read_single(data, kind)
             connection = yield from door.find("key", post.write_key or "")
             if connection is not None and connection.active:
-                yield from steps.store(arrival(connection, post, "tracking"), b"")
+                yield from steps.store(arrival(connection, post, "tracking"), data)
     except ProductFruitsError:
         pass  # nobody is there to read a refusal
     return cors.allow(PIXEL, incoming)
