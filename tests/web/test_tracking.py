@@ -230,6 +230,7 @@ def test_bodies_of_strangers_have_room_of_their_own(http: Http, acme: Connected,
     assert door.open_budget.take(everything)
     reply = http.send("POST", "/v1/t", [basic(acme.write_key)], encoded(TRACK))
     assert (refusal(reply), int(reply.headers["retry-after"]) > 0) == ((503, "busy"), True)
+    assert reply.headers["access-control-expose-headers"] == "Retry-After"
     assert counts(http.send("POST", "/v1/t", [basic(acme.auth_token)], encoded(TRACK))) == (1, 0, 0, 0)
     door.open_budget.give_back(everything)
 

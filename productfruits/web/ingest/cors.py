@@ -39,4 +39,6 @@ def allow(answer: Answer, incoming: Incoming) -> Answer:
         headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true"}
     else:
         headers |= {"Access-Control-Allow-Origin": "*"}
+    if "Retry-After" in headers:
+        headers["Access-Control-Expose-Headers"] = "Retry-After"  # else the SDK cannot read how long to wait
     return replace(answer, headers=headers)
