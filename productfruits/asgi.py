@@ -8,8 +8,7 @@ and only then takes a thread, or none at all.
 import asyncio
 import contextlib
 import functools
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,10 +16,15 @@ import structlog
 from flask import Flask
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services.intake import Receipt
+from productfruits.services.intake import Arrival, Receipt
 from productfruits.web import observation
+from productfruits.web.awaiting import Deadlines, Outcomes
 from productfruits.web.bridge import WsgiBridge
-from productfruits.web.ingest import answers, steps, ways
+from productfruits.web.browser import answers as browser_answers
+from productfruits.web.browser import content, events
+from productfruits.web.browser.bodies import PageBody
+from productfruits.web.browser.door import BrowserDoor
+from productfruits.web.ingest import steps, ways
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody
 from productfruits.web.ingest.door import HEADERS, Door, Incoming
@@ -28,7 +32,7 @@ from productfruits.web.ingest.steps import Step, Steps
 from productfruits.web.ingest.ways import Way
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import ANSWER_WITHIN_S, StoreUnavailable
+from productfruits.workers.writer import ANSWER_WITHIN_S, NotStored, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -38,6 +42,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Threads that look up webhook URLs and keys. Few: made-up ones must not take those of the pages.
 LOOKUP_THREADS = 2
+#: Threads that answer pages where the store has to be asked over a network, or a site to be read anew.
+QUESTION_THREADS = 8
 
 
 class Front:
@@ -48,24 +54,37 @@ class Front:
         runtime: Runtime = app.extensions["productfruits"]
         self._runtime = runtime
         self._door: Door = app.extensions["productfruits.door"]
+        self._pages: BrowserDoor = app.extensions["productfruits.browser_door"]
+        self._is_sqlite = runtime.settings.is_sqlite
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "productfruits-lookup")
+        self._questions = ThreadPoolExecutor(QUESTION_THREADS, "productfruits-question")
         self.bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
-        self._outcomes = _Outcomes()
-        self._deadlines = _Deadlines()
+        self._outcomes = Outcomes()
+        self._deadlines = Deadlines()
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            found = ways.find(scope["path"])
-            answering = self.bridge if found is None else functools.partial(self._ingest, *found)
+            answering = self._answering(scope)
             self._running += 1
             try:
                 # In a task of asyncio's own: granian's cannot be cancelled, and every deadline rests on that.
                 await asyncio.get_running_loop().create_task(answering(scope, receive, send))
             finally:
                 self._running -= 1
+
+    def _answering(self, scope: Scope) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
+        path = scope["path"]
+        found = ways.find(path)
+        if found is not None:
+            return functools.partial(self._ingest, *found)
+        if path == content.PATH and scope["method"] in ("GET", "HEAD"):
+            return self._content
+        if path == events.PATH and scope["method"] == "POST":
+            return self._report
+        return self.bridge
 
     def start_draining(self) -> None:
         """From now on every message is answered with "come again"."""
@@ -80,6 +99,7 @@ class Front:
     def close(self) -> None:
         """End the threads. What they are doing is finished first."""
         self._lookups.shutdown(cancel_futures=True)
+        self._questions.shutdown(cancel_futures=True)
         self.bridge.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -132,74 +152,65 @@ class Front:
         return await asyncio.get_running_loop().run_in_executor(self._lookups, step.call)
 
     async def _store(self, step: steps.Store) -> Receipt:
+        said = await self._stored(step.arrival, step.body)
+        if isinstance(said, Receipt):
+            return said
+        raise StoreUnavailable() if said is None else said
+
+    async def _stored(self, arrival: Arrival, body: bytes) -> Outcome | None:
+        """What the writer says of an arrival; None when it says nothing in time."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Outcome | None] = loop.create_future()
-        waiting = self._door.writer.submit(step.arrival, self._outcomes.listener(outcome), body=step.body)
+        try:
+            waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
+        except NotStored as err:
+            return err
         self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
         said = await outcome
         if said is None:
             waiting.abandoned = True
-            raise StoreUnavailable()
-        if isinstance(said, Receipt):
-            return said
-        raise said
+        return said
 
-
-class _Outcomes:
-    """Carries outcomes from the writer's thread to the event loop, waking the loop once a group and not once each."""
-
-    def __init__(self) -> None:
-        self._ready: deque[tuple[asyncio.Future[Outcome | None], Outcome]] = deque()
-        self._is_woken = False
-
-    def listener(self, future: asyncio.Future[Outcome | None]) -> Callable[[Outcome], None]:
-        loop = future.get_loop()
-
-        def done(outcome: Outcome) -> None:
-            self._ready.append((future, outcome))
-            if not self._is_woken:
-                self._is_woken = True
-                loop.call_soon_threadsafe(self._deliver)
-
-        return done
-
-    def _deliver(self) -> None:
-        # First the flag, then the queue: what is added in between wakes the loop again.
-        self._is_woken = False
-        while self._ready:
-            future, outcome = self._ready.popleft()
-            if not future.done():
-                future.set_result(outcome)
-
-
-class _Deadlines:
-    """Sets futures to None when their time is over. All have the same patience, so the next one due is always first.
-
-    A timer of the event loop for each request would cost more than all the rest of waiting for it.
-    """
-
-    ROUND_S = 0.1
-
-    def __init__(self) -> None:
-        self._due: deque[tuple[float, asyncio.Future[Outcome | None]]] = deque()
-        self._is_running = False
-
-    def add(self, at: float, future: asyncio.Future[Outcome | None]) -> None:
-        self._due.append((at, future))
-        if not self._is_running:
-            self._is_running = True
-            asyncio.get_running_loop().call_later(self.ROUND_S, self._round)
-
-    def _round(self) -> None:
+    async def _content(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The question of a page. On SQLite it is read right here: that takes less time than a thread would."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        while self._due and (self._due[0][1].done() or self._due[0][0] <= now):
-            _, future = self._due.popleft()
-            if not future.done():
-                future.set_result(None)
-        self._is_running = bool(self._due)
-        if self._is_running:
-            loop.call_later(self.ROUND_S, self._round)
+        began = loop.time()
+        said = content.from_query(scope["query_string"].decode("latin-1"))
+        known = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
+        if_none_match = None if known is None else known.decode("latin-1")
+        if isinstance(said, Answer) or (
+            self._is_sqlite and self._pages.sites.remembered(str(said.get("workspace"))) is not None
+        ):
+            answer = content.answer(self._pages, said, if_none_match)
+        else:
+            answer = await loop.run_in_executor(self._questions, content.answer, self._pages, said, if_none_match)
+        observation.observe(self._runtime.metrics, content.PATH, scope["method"], answer.status, loop.time() - began)
+        await _send(send, answer, "", stay=True, only_head=scope["method"] == "HEAD")
+
+    async def _report(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a page reports: the body is read and the writer awaited without a thread."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        body = PageBody(self._pages.budget, events.BODY_BYTES)
+        reading = _Reading(receive, self._door.body_within_s, is_done=False)
+        try:
+            whole = await reading.into(body)
+            answer = whole if isinstance(whole, Answer) else await self._store_report(whole)
+        finally:
+            body.close()
+        took_s = loop.time() - began
+        observation.observe(self._runtime.metrics, events.PATH, "POST", answer.status, took_s)
+        await _send(send, answer, "", stay=reading.is_done)
+
+    async def _store_report(self, body: bytes) -> Answer:
+        if self._door.is_draining:
+            return browser_answers.UNAVAILABLE
+        loop = asyncio.get_running_loop()
+        arrival = await loop.run_in_executor(self._questions, events.examine, self._pages, body)
+        if isinstance(arrival, Answer):
+            return arrival
+        said = await self._stored(arrival, body)
+        return browser_answers.UNAVAILABLE if said is None else events.reply(self._pages, arrival, said)
 
 
 class _Reading:
@@ -210,7 +221,7 @@ class _Reading:
         self._within_s = within_s
         self.is_done = is_done
 
-    async def into(self, body: IncomingBody) -> bytes | Answer:
+    async def into(self, body: IncomingBody | PageBody) -> bytes | Answer:
         """All of it, or the refusal that ends the reading."""
         refusal = body.refuse_early()
         if refusal is not None:
@@ -220,7 +231,7 @@ class _Reading:
                 while True:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
-                        return answers.INCOMPLETE
+                        return body.INCOMPLETE
                     refusal = body.add(message.get("body", b""))
                     if refusal is not None:
                         return refusal
@@ -229,7 +240,7 @@ class _Reading:
                         self.is_done = not isinstance(whole, Answer)
                         return whole
         except TimeoutError:
-            return answers.TOO_SLOW
+            return body.TOO_SLOW
 
 
 _WANTED = {name.encode(): name for name in HEADERS}
@@ -246,15 +257,15 @@ def _incoming(scope: Scope, part: str) -> Incoming:
     return Incoming(scope["method"], part, scope["query_string"].decode("latin-1"), found)
 
 
-async def _send(send: Send, answer: Answer, request_id: str, *, stay: bool) -> None:
-    headers = [(b"content-type", answer.mimetype.encode())]
-    if answer.status != 204:
+async def _send(send: Send, answer: Answer, request_id: str, *, stay: bool, only_head: bool = False) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    if answer.status not in (204, 304):
+        headers.append((b"content-type", answer.mimetype.encode()))
         headers.append((b"content-length", str(len(answer.body)).encode()))
-    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     if request_id:
         headers.append((b"x-request-id", request_id.encode()))
     if not stay:
         # The rest of the body was not read, so nothing after it can be understood.
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+    await send({"type": "http.response.body", "body": b"" if only_head else answer.body, "more_body": False})

@@ -90,6 +90,7 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         max_overflow=pool_size,
         pool_pre_ping=True,
         pool_timeout=2,
+        pool_use_lifo=True,  # the writer gets the connection that has its statements prepared
         json_serializer=encode_json,
         json_deserializer=msgspec.json.decode,
         connect_args={
@@ -126,8 +127,11 @@ def table(model: type[Base]) -> Table:
     return cast("Table", model.__table__)
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def encode_json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return _encode(value).decode()
 
 
 def migrate(url: str) -> None:
@@ -164,6 +168,9 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=2,
+        # What one connection writes makes the pages that another one holds worthless: in turns, each would read all
+        # of them anew for every group. So the writer gets the one that was its own.
+        pool_use_lifo=True,
         json_serializer=encode_json,
         json_deserializer=msgspec.json.decode,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},

@@ -3,6 +3,7 @@
 //   admin.css        static/admin/admin.css through Tailwind, with the classes that the templates use
 //   admin.js         every static/admin/*.ts but theme.ts; each module starts itself and looks for the elements it serves
 //   theme.js         static/admin/theme.ts alone, since it must run before the first paint
+//   demo.js, .css    static/demo: the imaginary app in which content can be tried
 //   htmx.js          htmx as published
 //   inter.woff2      the typeface of the pages, Latin; other scripts fall back to the system's
 //   favicon.svg      our mark
@@ -72,6 +73,8 @@ async function buildScripts() {
   const admin = modules.map((name) => `import "./${name.replace(/\.ts$/, "")}";\n`).join("");
   await build({ ...options, stdin: { contents: admin, resolveDir: source, sourcefile: "admin.ts" }, outfile: join(built, "admin.js") });
   await build({ ...options, entryPoints: [join(source, "theme.ts")], outfile: join(built, "theme.js") });
+  const demo = join(root, "static", "demo");
+  await build({ ...options, entryPoints: [join(demo, "demo.ts"), join(demo, "demo.css")], outdir: built });
 }
 
 function icons() {

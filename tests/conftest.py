@@ -1,7 +1,6 @@
 """Fixtures for every test: a store on SQLite and on Postgres, settings, the app, a running server."""
 
 import dataclasses
-import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from werkzeug.test import TestResponse
 import productfruits
 from productfruits.config import Settings
 from productfruits.database import make_engine, make_sessions, migrate
+from tests.databases import DatabasePool
 from tests.pgtemp import temporary_postgres
 from tests.served import Served, serve
 
@@ -37,8 +37,6 @@ hypothesis.settings.register_profile(
     print_blob=True,
 )
 hypothesis.settings.load_profile("productfruits")
-
-_numbers = itertools.count()
 
 
 class Client(FlaskClient):
@@ -73,15 +71,19 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty, migrated Postgres database of this test alone."""
-    # The process id keeps names apart where a server is shared; the counter keeps them apart inside a process.
-    name = f"test_{os.getpid()}_{next(_numbers)}"
+@pytest.fixture(scope="session")
+def postgres_pool(postgres_server: str) -> Iterator[DatabasePool]:
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
-        yield _sqlalchemy_url(postgres_server, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        pool = DatabasePool(postgres_server, connection, template="migrated")
+        yield pool
+        pool.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_pool: DatabasePool) -> Iterator[str]:
+    """An empty, migrated Postgres database of this test alone."""
+    with postgres_pool.database() as name:
+        yield _sqlalchemy_url(postgres_pool.server, name)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -89,6 +91,35 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """An empty, migrated store of this test alone; every test that asks for it runs on both databases."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres_pool: DatabasePool) -> Iterator[str]:
+    """An empty, migrated Postgres database for all tests of a module."""
+    with postgres_pool.database() as name:
+        yield _sqlalchemy_url(postgres_pool.server, name)
+
+
+@pytest.fixture(scope="module")
+def module_sqlite_url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty, migrated SQLite store for all tests of a module."""
+    path = tmp_path_factory.mktemp("module") / "productfruits.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def module_database_url(request: pytest.FixtureRequest) -> str:
+    """A store that the tests of a module share, each in a workspace of its own; on both databases."""
+    url: str = request.getfixturevalue(f"module_{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="module")
+def module_sessions(module_database_url: str) -> Iterator[sessionmaker[Session]]:
+    engine = make_engine(module_database_url)
+    yield make_sessions(engine)
+    engine.dispose()
 
 
 @pytest.fixture

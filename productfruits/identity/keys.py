@@ -7,9 +7,10 @@ one id never has two spellings.
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
+
+import msgspec
 
 #: What fits into a database index with room to spare. A longer text is no key.
 MAX_KEY_BYTES: Final = 512
@@ -35,8 +36,7 @@ _LONGEST_JUNK = max(map(len, JUNK_IN_ANY_CASE | JUNK_AS_WRITTEN)) + 2
 _QUOTES = ("'", '"', "`")
 
 
-@dataclass(frozen=True, slots=True)
-class EmailClaim:
+class EmailClaim(msgspec.Struct, frozen=True, gc=False):
     """The e-mail a message speaks of. `clears`: the message says that the user has none."""
 
     text: str | None = None

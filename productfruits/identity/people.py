@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+import msgspec
 
 from productfruits.identity.keys import EmailClaim
 
@@ -11,6 +13,8 @@ LinkKind = Literal["user_id", "anonymous_id"]
 How = Literal["email", "alias", "merge", "identify"]
 MatchedBy = Literal["email", "username", "alias", "created", "anonymous", "none"]
 Verdict = Literal["stored", "erased", "tombstoned", "no_id", "rejected"]
+#: After so many microseconds of silence, half an hour, a message begins another visit.
+VISIT_GAP: Final = 30 * 60 * 1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +34,9 @@ class Person:
     trait_times: dict[str, int] = field(default_factory=dict)
     first_seen: int = 0
     last_seen: int = 0
+    #: How often the user came, and when the last visit began.
+    visits: int = 1
+    visit_began: int = 0
     stored: bool = False
     changed: bool = False
     gone: bool = False
@@ -81,8 +88,7 @@ class Visitor:
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """What one message says about who it is from. All ids have been through `keys.identifier`.
 
     `at` is the time of the message, but never later than its receipt; `traits` are those of an identify, without the

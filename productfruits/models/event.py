@@ -22,6 +22,15 @@ class Event(Base):
             sqlite_where=text("user_id IS NULL"),
             postgresql_where=text("user_id IS NULL"),
         ),
+        # The funnel of a content; small, since few events are about content.
+        Index(
+            "ix_event_of_content",
+            "workspace_id",
+            "content_id",
+            "timestamp",
+            sqlite_where=text("content_id IS NOT NULL"),
+            postgresql_where=text("content_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -45,6 +54,8 @@ class Event(Base):
     anonymous_id: Mapped[str | None]
     previous_id: Mapped[str | None]
     group_id: Mapped[str | None]
+    #: Of an adoption event, the tour or checklist it is about. No foreign key: as with user_id.
+    content_id: Mapped[int | None] = mapped_column(RowId)
     #: The properties of track, page and screen; the traits of identify and group.
     properties: Mapped[dict[str, Any]] = mapped_column(Json)
     context: Mapped[dict[str, Any]] = mapped_column(Json)

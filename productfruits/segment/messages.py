@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from marshmallow import ValidationError
 
 from productfruits.errors import ProductFruitsError
@@ -48,8 +49,7 @@ class MalformedMessage(ProductFruitsError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message. Ids are as they came (JSON values); `signed` tells whether Segment's signature covers it."""
 
     type: str
@@ -76,8 +76,7 @@ class Refusal:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(msgspec.Struct, frozen=True, gc=False):
     """What a request says. `ignored` counts types that exist elsewhere but mean nothing here."""
 
     messages: tuple[Message, ...]

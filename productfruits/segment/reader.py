@@ -7,7 +7,6 @@ once more through a tolerant reader built on the standard library, whose answer 
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgspec
@@ -59,8 +58,7 @@ class Unreadable(ProductFruitsError):
         self.status = 413 if code == "batch_too_large" else 400
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(msgspec.Struct, frozen=True, gc=False):
     """One value of the body. `problem` is a code of WORDS and `detail` its sentence; the value is None then."""
 
     value: Any
@@ -68,8 +66,7 @@ class Element:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, gc=False):
     """What a request carries; an object is one element."""
 
     is_array: bool

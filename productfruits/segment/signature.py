@@ -10,8 +10,9 @@ Sources: segmentio/action-destinations, packages/destination-actions/src/destina
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from productfruits.errors import ProductFruitsError
 from productfruits.segment import slices
@@ -24,8 +25,7 @@ class BadSignature(ProductFruitsError):
     Copy the shared secret of the settings page into the Segment destination again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(msgspec.Struct, frozen=True, gc=False):
     """Which secret (its place in the sequence given to `verify`) signed how much of the body."""
 
     secret: int

@@ -6,9 +6,11 @@ and so says nothing here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from productfruits.segment import batches, reader, timestamps
 from productfruits.segment.batches import Envelope

@@ -7,11 +7,12 @@ statement: both cost more than the rows. What the columns are and how values are
 import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from typing import Any, cast
 
 from sqlalchemy import JSON, ClauseElement, Connection, Dialect, Executable
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
@@ -19,21 +20,38 @@ from productfruits.database import Base, UtcDateTime, encode_json, table
 
 #: Rows of one statement at most; a power of two.
 PORTION_ROWS = 64
+#: Where a session keeps what ends its `in_one_go`.
+GOING = "productfruits_in_one_go"
+#: SQLAlchemy's own writes question marks, which would need the values in its order.
+NAMED_SQLITE = sqlite.dialect(paramstyle="named")
 
 
 @contextmanager
 def in_one_go(session: Session) -> Iterator[None]:
-    """Have Postgres take the statements of `insert`, `update` and `send` in here without a wait for each.
+    """Have Postgres work on the statements of `insert`, `update`, `send` and `lookups.ask` while we go on.
 
-    An error is raised at the end. Nothing else may use the session in here, above all nothing that reads.
+    An error is raised by the next question, or at the end. What uses the session itself calls `settle` first. Inside
+    another such block this one changes nothing.
     """
     connection = session.connection()
-    if connection.dialect.name != "postgresql":
+    if connection.dialect.name != "postgresql" or GOING in session.info:
         yield
         return
     driver: Any = connection.connection.dbapi_connection
-    with driver.pipeline():
-        yield
+    with ExitStack() as going:
+        going.enter_context(driver.pipeline())
+        session.info[GOING] = going
+        try:
+            yield
+        finally:
+            session.info.pop(GOING, None)
+
+
+def settle(session: Session) -> None:
+    """Wait for what was sent `in_one_go`; from here to the end of that block each statement is waited for."""
+    going: ExitStack | None = session.info.pop(GOING, None)
+    if going is not None:
+        going.close()
 
 
 def insert(
@@ -84,20 +102,25 @@ def update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping
         _execute(connection, f"UPDATE {target} SET {columns} FROM {given} WHERE {found}", portion)
 
 
-def send(session: Session, statement: Executable, values: Mapping[str, Any]) -> None:
-    """Execute a statement whose outcome nobody reads; inside `in_one_go` as well."""
+def send(session: Session, statement: Executable, values: Mapping[str, Any]) -> Any:
+    """Execute a statement past SQLAlchemy and return the driver's cursor; inside `in_one_go` nobody may read it yet.
+
+    The values are plain ones or times.
+    """
     connection = session.connection()
-    if connection.dialect.name != "postgresql":
-        session.execute(statement, values)
-        return
     driver: Any = connection.connection.dbapi_connection
-    driver.execute(statement_text(statement, connection.dialect), values)
+    if connection.dialect.name == "sqlite":
+        values = {
+            name: _sqlite_datetime(value) if isinstance(value, dt.datetime) else value for name, value in values.items()
+        }
+    return driver.execute(_statement_text(statement, connection.dialect), values)
 
 
 @functools.cache
-def statement_text(statement: Executable, dialect: Dialect) -> str:
-    """The statement as the driver takes it. Keep the statement: each one is written only once."""
-    return str(cast("ClauseElement", statement).compile(dialect=dialect))
+def _statement_text(statement: Executable, dialect: Dialect) -> str:
+    """The statement as the driver takes it with named values. Keep the statement: each one is written only once."""
+    with_names = NAMED_SQLITE if dialect.name == "sqlite" else dialect
+    return str(cast("ClauseElement", statement).compile(dialect=with_names))
 
 
 def _values(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from productfruits.errors import ProductFruitsError
 from productfruits.identity.directory import Conflict as Dispute
 from productfruits.models import Conflict, User
-from productfruits.services import pages, same_person
+from productfruits.services import bulk, pages, same_person
 from productfruits.services.locks import write_lock
 from productfruits.services.pages import Page
 
@@ -31,6 +31,7 @@ def record(session: Session, workspace_id: int, found: Sequence[Dispute], now: d
     """
     if not found:
         return
+    bulk.settle(session)
     ids = {user_id for conflict in found for user_id in conflict.user_ids}
     waiting = {
         (row.kind, frozenset((row.user_id, row.other_user_id)))

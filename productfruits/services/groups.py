@@ -11,7 +11,7 @@ from productfruits.database import table
 from productfruits.errors import ProductFruitsError
 from productfruits.identity import traits
 from productfruits.models import Group, GroupMember, User
-from productfruits.services import users
+from productfruits.services import bulk, users
 
 
 class NoSuchGroup(ProductFruitsError):
@@ -27,6 +27,7 @@ def merge(
     """
     if not calls:
         return
+    bulk.settle(session)
     stored = {
         group.group_id: group
         for group in session.execute(

@@ -5,10 +5,11 @@ Without it two writers interleave their read and their write, and one loses trai
 
 import hashlib
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from productfruits.database import begin_immediate
+
+LOCK = "SELECT pg_advisory_xact_lock(%(key)s)"
 
 
 def write_lock(session: Session, workspace_id: int) -> None:
@@ -18,7 +19,7 @@ def write_lock(session: Session, workspace_id: int) -> None:
     """
     begin_immediate(session)
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(workspace_id)})
+        session.connection().exec_driver_sql(LOCK, {"key": _lock_key(workspace_id)})
 
 
 def _lock_key(workspace_id: int) -> int:

@@ -7,8 +7,11 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.identity.directory import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser
-from productfruits.models import Conflict, Event, GroupMember, User, UserAlias
-from productfruits.services import erasure
+from productfruits.models import Conflict, ContentState, Event, GroupMember, User, UserAlias
+from productfruits.services import bulk, content_states, erasure, lookups
+
+UNCLAIMED = Event.user_id.is_(None)
+OF_VISITOR = ContentState.user_id.is_(None)
 
 
 def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], now: dt.datetime) -> None:
@@ -16,23 +19,28 @@ def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], no
     # Nearly every new user brings a new anonymous id, of which nothing is stored: one question for all of them spares
     # a statement each. No effect makes an event unclaimed, so what is unclaimed now is all that can be joined.
     joined = {effect.anonymous_id for effect in effects if isinstance(effect, JoinVisitor)}
-    unclaimed = _unclaimed(session, workspace_id, joined)
+    unclaimed, with_states = _kept_under(session, workspace_id, joined)
     for effect in effects:
         if not isinstance(effect, JoinVisitor) or effect.anonymous_id in unclaimed:
+            bulk.settle(session)
             _carry_out(session, workspace_id, effect, now)
+        if isinstance(effect, JoinVisitor) and effect.sent_user_id is None and effect.anonymous_id in with_states:
+            bulk.settle(session)
+            content_states.move(session, workspace_id, ("visitor", effect.anonymous_id), effect.to_user_id)
 
 
-def _unclaimed(session: Session, workspace_id: int, anonymous_ids: set[str]) -> set[str | None]:
-    """Those of the anonymous ids under which events are kept that belong to nobody."""
+def _kept_under(session: Session, workspace_id: int, anonymous_ids: set[str]) -> tuple[set[str], set[str]]:
+    """Those of the anonymous ids under which events are kept that belong to nobody, and those that have states."""
     if not anonymous_ids:
-        return set()
-    return set(
-        session.scalars(
-            select(Event.anonymous_id)
-            .where(Event.workspace_id == workspace_id, Event.user_id.is_(None), Event.anonymous_id.in_(anonymous_ids))
-            .distinct()
-        )
+        return set(), set()
+    events, states = lookups.ask(
+        session,
+        [
+            lookups.taken(session, Event.anonymous_id, workspace_id, anonymous_ids, UNCLAIMED),
+            lookups.taken(session, ContentState.anonymous_id, workspace_id, anonymous_ids, OF_VISITOR),
+        ],
     )
+    return {row.value for row in events}, {row.value for row in states}
 
 
 def _carry_out(session: Session, workspace_id: int, effect: Effect, now: dt.datetime) -> None:
@@ -69,6 +77,7 @@ def move_user(session: Session, workspace_id: int, from_user_id: str, to_user_id
         .values(user_id=to_user_id)
     )
     _move_memberships(session, workspace_id, from_user_id, to_user_id)
+    content_states.move(session, workspace_id, ("user", from_user_id), to_user_id)
     _move_conflicts(session, workspace_id, from_user_id, to_user_id, now)
     session.execute(delete(User).where(User.workspace_id == workspace_id, User.id == from_user_id))
 

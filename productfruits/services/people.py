@@ -8,12 +8,12 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.database import table
 from productfruits.identity.directory import Changes, Directory, EraseUser, Link, Person, Sighting, Visitor
-from productfruits.models import GroupMember, User, UserAlias, Workspace
+from productfruits.models import GroupMember, Tombstone, User, UserAlias, Workspace
 from productfruits.models import Visitor as VisitorRow
 from productfruits.services import bulk, conflicts, erasure, lookups, moves, tombstones, user_ids
 from productfruits.services.times import instant, microseconds
@@ -28,10 +28,16 @@ USER_COLUMNS = (
     User.trait_times,
     User.first_seen_at,
     User.last_seen_at,
+    User.visits,
+    User.visit_began_at,
 )
 ALIAS_COLUMNS = (UserAlias.kind, UserAlias.value, UserAlias.user_id, UserAlias.how, UserAlias.message_id)
 VISITOR_COLUMNS = (VisitorRow.anonymous_id, VisitorRow.traits, VisitorRow.trait_times, VisitorRow.group_ids)
-SUPPRESSION = select(Workspace.salt, Workspace.suppress_erased).where(Workspace.id == bindparam("of_workspace"))
+ERASING = select(
+    Workspace.salt,
+    Workspace.suppress_erased,
+    exists().where(Tombstone.workspace_id == Workspace.id).label("has_tombstones"),
+).where(Workspace.id == bindparam("of_workspace"))
 
 
 def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> Directory:
@@ -46,7 +52,7 @@ def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> 
     [workspace], by_email, by_username, user_aliases, anonymous_aliases, visitors = lookups.ask(
         session,
         [
-            lookups.Question(SUPPRESSION, {"of_workspace": workspace_id}),
+            lookups.Question(ERASING, {"of_workspace": workspace_id}),
             by_keys(USER_COLUMNS, User.email_key, emails),
             by_keys(USER_COLUMNS, User.username, ids),
             by_keys(ALIAS_COLUMNS, UserAlias.value, ids, kind="user_id"),
@@ -64,20 +70,18 @@ def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> 
         [rows] = lookups.ask(session, [by_keys(ALIAS_COLUMNS, UserAlias.user_id, users.keys())])
         aliases |= {(row.kind, row.value): row for row in rows}
 
-    people = {user_id: _person(row) for user_id, row in users.items()}
     salt = workspace.salt
+    buried: dict[bytes, int] = {}
+    if workspace.has_tombstones:  # where nobody was ever erased, nothing need be hashed
+        keys = [("email", key) for key in emails]
+        keys += [(kind, i) for kind, named in (("user_id", ids), ("anonymous_id", anonymous_ids)) for i in named]
+        buried = tombstones.load(session, workspace_id, salt, keys)
+    people = {user_id: _person(row) for user_id, row in users.items()}
     return Directory(
         people.values(),
         [_link(row, people[row.user_id]) for row in aliases.values()],
         [Visitor(row.anonymous_id, row.traits, row.trait_times, row.group_ids, stored=True) for row in visitors],
-        tombstones=tombstones.load(
-            session,
-            workspace_id,
-            salt,
-            [("email", key) for key in emails]
-            + [("user_id", i) for i in ids]
-            + [("anonymous_id", i) for i in anonymous_ids],
-        ),
+        tombstones=buried,
         digest=lambda kind, value: tombstones.digest(salt, kind, value),
         suppress=workspace.suppress_erased,
         new_id=user_ids.new,
@@ -88,15 +92,16 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
     """Write what the directory decided, in the one order in which no unique key is taken before it is free."""
     _forget_dead_letters(session, workspace_id, changes)
     _release_keys(session, changes)
-    with bulk.in_one_go(session):
-        _save_people(session, workspace_id, changes, now)
+    _save_people(session, workspace_id, changes, now)
     for link in changes.removed_links:
+        bulk.settle(session)
         session.execute(
             delete(UserAlias).where(
                 UserAlias.workspace_id == workspace_id, UserAlias.kind == link.kind, UserAlias.value == link.value
             )
         )
     if changes.gone_visitors:
+        bulk.settle(session)
         session.execute(
             delete(VisitorRow).where(
                 VisitorRow.workspace_id == workspace_id,
@@ -104,9 +109,8 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
             )
         )
     moves.carry_out(session, workspace_id, changes.effects, now)
-    with bulk.in_one_go(session):
-        _save_links(session, workspace_id, changes, now)
-        _save_visitors(session, workspace_id, changes)
+    _save_links(session, workspace_id, changes, now)
+    _save_visitors(session, workspace_id, changes)
     _save_memberships(session, workspace_id, changes)
     conflicts.record(session, workspace_id, changes.conflicts, now)
     tombstones.bury(session, workspace_id, changes.tombstones)
@@ -123,6 +127,8 @@ def _person(row: Any) -> Person:
         trait_times=row.trait_times,
         first_seen=microseconds(row.first_seen_at),
         last_seen=microseconds(row.last_seen_at),
+        visits=row.visits,
+        visit_began=microseconds(row.visit_began_at),
         stored=True,
     )
 
@@ -134,6 +140,7 @@ def _link(row: Any, person: Person) -> Link:
 def _forget_dead_letters(session: Session, workspace_id: int, changes: Changes) -> None:
     erased = {effect.user_id for effect in changes.effects if isinstance(effect, EraseUser)}
     if erased:
+        bulk.settle(session)
         texts = {key for p in changes.gone_people if p.id in erased for key in (p.loaded_username, p.loaded_email_key)}
         texts |= {link.value for link in changes.removed_links if link.user.id in erased}
         erasure.erase_dead_letters(session, workspace_id, {text for text in texts if text})
@@ -150,6 +157,7 @@ def _release_keys(session: Session, changes: Changes) -> None:
         ),
     ):
         if given_up:
+            bulk.settle(session)
             session.execute(update(User).where(User.id.in_(given_up)).values({column: None}))
 
 
@@ -158,14 +166,14 @@ def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.
         session,
         User,
         [
-            {"id": p.id, "workspace_id": workspace_id, "created_at": now, **_seen(p), **_keys(p), **_traits(p)}
+            {"id": p.id, "workspace_id": workspace_id, "created_at": now, **_seen(p, now), **_keys(p), **_traits(p)}
             for p in changes.new_people
         ],
     )
     # Most messages move only the time of the last sighting: traits are written again only where they changed.
     portions: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for person in changes.changed_people:
-        values = _seen(person)
+        values = _seen(person, now)
         if person.keys_changed:
             values |= _keys(person)
         if person.traits_changed:
@@ -175,8 +183,14 @@ def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.
         bulk.update(session, User, "id", rows)
 
 
-def _seen(person: Person) -> dict[str, Any]:
-    return {"first_seen_at": instant(person.first_seen), "last_seen_at": instant(person.last_seen)}
+def _seen(person: Person, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "first_seen_at": instant(person.first_seen),
+        "last_seen_at": instant(person.last_seen),
+        "visits": person.visits,
+        "visit_began_at": instant(person.visit_began),
+        "changed_at": now,
+    }
 
 
 def _keys(person: Person) -> dict[str, Any]:
@@ -203,7 +217,8 @@ def _save_links(session: Session, workspace_id: int, changes: Changes, now: dt.d
             "message_id": link.message_id,
             "created_at": now,
         }
-        for link in changes.saved_links
+        # In the order of the index, so that neighbours meet a page that is still at hand.
+        for link in sorted(changes.saved_links, key=lambda link: (link.kind, link.value))
     ]
     key = ("workspace_id", "kind", "value")
     bulk.insert(session, UserAlias, rows, known_by=key, replacing=("user_id", "how", "message_id"))
@@ -238,6 +253,7 @@ def _save_memberships(session: Session, workspace_id: int, changes: Changes) -> 
         for membership in changes.memberships
     ]
     bulk.insert(session, GroupMember, rows, known_by=("workspace_id", "group_id", "user_id"))
+    bulk.settle(session)
     members = table(GroupMember)
     session.execute(
         update(members)

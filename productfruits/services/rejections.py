@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from productfruits.models import Rejection
-from productfruits.services import pages
+from productfruits.services import bulk, pages
 from productfruits.services.pages import Page
 
 #: Newest refusals that are kept of one workspace.
@@ -29,6 +29,7 @@ def record(session: Session, workspace_id: int, refused: Sequence[Refused]) -> N
     """Add to the log and forget what is older than the newest `KEPT`."""
     if not refused:
         return
+    bulk.settle(session)
     session.execute(
         insert(Rejection),
         [

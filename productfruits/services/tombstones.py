@@ -30,9 +30,6 @@ def digester(session: Session, workspace_id: int) -> Callable[[str, str], bytes]
 
 def load(session: Session, workspace_id: int, salt: bytes, ids: Iterable[tuple[str, str]]) -> dict[bytes, int]:
     """The tombstones of these (kind, value) pairs: hash to the delete's time in microseconds."""
-    any_row = session.scalar(select(Tombstone.at).where(Tombstone.workspace_id == workspace_id).limit(1))
-    if any_row is None:  # nobody was ever erased: spare the hashing
-        return {}
     return _times(session, workspace_id, {digest(salt, kind, value) for kind, value in ids})
 
 
@@ -51,6 +48,7 @@ def bury(session: Session, workspace_id: int, digests: Mapping[bytes, int]) -> N
 
 
 def _times(session: Session, workspace_id: int, digests: set[bytes]) -> dict[bytes, int]:
+    bulk.settle(session)
     rows = session.execute(
         select(Tombstone.digest, Tombstone.at).where(
             Tombstone.workspace_id == workspace_id, Tombstone.digest.in_(digests)

@@ -49,6 +49,7 @@ def change(
         values, times = dict(user.traits), dict(user.trait_times)
         traits.merge(values, times, changes["traits"], microseconds(now))
         user.traits, user.trait_times = values, times
+    user.changed_at = now
     session.flush()
     return users.show(session, workspace_id, user_id)
 

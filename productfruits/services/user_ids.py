@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-import uuid
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -33,4 +32,4 @@ def new() -> str:
     """A fresh id. Made here and not by the store, so that a group of messages needs no round trip for it."""
     milliseconds, number = divmod(_clock.tick(), _NUMBERS)
     noise = int.from_bytes(os.urandom(8), "big") >> 2
-    return uuid.UUID(int=milliseconds << 80 | _VERSION | number << 64 | _VARIANT | noise).hex
+    return f"{milliseconds << 80 | _VERSION | number << 64 | _VARIANT | noise:032x}"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,20 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from productfruits.adoption import documents
 from productfruits.database import Base
 from productfruits.models import Admin, Workspace
-from productfruits.services import admins, api_keys, audit, connections, workspaces
+from productfruits.services import (
+    admins,
+    api_keys,
+    audit,
+    connections,
+    contents,
+    identity_secrets,
+    publishing,
+    themes,
+    workspaces,
+)
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
 
@@ -39,6 +51,7 @@ class World:
     acme: House
     other: House
     clients: dict[str, "Person"] = field(default_factory=dict)
+    watching: sqlite3.Connection | None = None
 
     def person(self, admin: Admin | None) -> "Person":
         """A browser in which this admin is logged in (nobody: None)."""
@@ -46,6 +59,20 @@ class World:
         if name not in self.clients:
             self.clients[name] = Person(self.app.test_client(), admin)
         return self.clients[name]
+
+    def version(self) -> int:
+        """Another number once anything was committed to the (SQLite) store; far cheaper to ask than `rows`.
+
+        https://sqlite.org/pragma.html#pragma_data_version
+        """
+        if self.watching is None:
+            self.watching = sqlite3.connect(runtime_of(self.app).engine.url.database or "")
+        number: int = self.watching.execute("PRAGMA data_version").fetchone()[0]
+        return number
+
+    def close(self) -> None:
+        if self.watching is not None:
+            self.watching.close()
 
     def rows(self) -> dict[str, list[Any]]:
         """Every row of the store, to see that nothing has changed."""
@@ -119,14 +146,40 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         workspace.id,
         {
             **_people(session, workspace),
+            "content_key": _checklist(session, workspace, now),
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
+            "identity_secret": identity_secrets.rotate(session, workspace.id, now, runtime.vault).secret_id,
+            "theme_key": _theme(session, workspace, now),
+            "demo_page": "projects",
             "token": activated.webhook_token,
             "webhook_secret": rotated.webhook_secret,
         },
         staff,
     )
+
+
+def _checklist(session: Session, workspace: Workspace, now: dt.datetime) -> str:
+    """A live checklist with an older version behind it and a draft before it."""
+    key = f"first-steps-{workspace.name.lower()}"
+    said = {"key": key, "name": "First steps", "title": "First steps"}
+    content = None
+    for count in (1, 2, 3):
+        items = [{"id": f"item-{number}", "title": f"Item {number}"} for number in range(count)]
+        document = documents.load("checklist", {**said, "items": items})
+        if content is None:
+            content = contents.create(session, workspace.id, "checklist", document, now)
+        else:
+            contents.save_draft(session, content, document, now)
+        if count < 3:
+            publishing.publish(session, content, "cli", now)
+    return key
+
+
+def _theme(session: Session, workspace: Workspace, now: dt.datetime) -> str:
+    document = documents.load("theme", {"key": f"theme-{workspace.name.lower()}", "name": "Ours"})
+    return themes.create(session, workspace.id, document, now).key
 
 
 def _people(session: Session, workspace: Workspace) -> dict[str, Any]:

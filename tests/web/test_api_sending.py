@@ -127,7 +127,7 @@ def test_what_means_nobody_or_nothing_is_refused(acme: Acme, path: str, content:
     assert reply.status_code == 400
     document = reply.json
     assert document is not None
-    assert (document["code"], list(document["errors"])) == ("invalid_request", [field])
+    assert (document["code"], {name.partition(".")[0] for name in document["errors"]}) == ("invalid_request", {field})
 
 
 def test_a_user_is_erased_by_the_customers_own_id(acme: Acme) -> None:

@@ -7,22 +7,47 @@ from productfruits.web.admin import (
     account,
     api_keys,
     conflicts,
+    contents,
+    demo,
     entry,
+    event_names,
     failures,
     frame,
     gate,
     headers,
     history,
     members,
+    numbers,
     overview,
     segment,
+    snippet,
+    themes,
     users,
     words,
     workspace,
 )
 
 #: Each module registers its pages, or what stands around them, with the gate when it is imported.
-MODULES = (account, api_keys, conflicts, entry, failures, frame, history, members, overview, segment, users, workspace)
+MODULES = (
+    account,
+    api_keys,
+    conflicts,
+    contents,
+    demo,
+    entry,
+    event_names,
+    failures,
+    frame,
+    history,
+    members,
+    numbers,
+    overview,
+    segment,
+    snippet,
+    themes,
+    users,
+    workspace,
+)
 
 
 def register(app: Flask, *, https: bool) -> None:

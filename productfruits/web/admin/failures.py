@@ -6,7 +6,18 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services import admins, api_keys, conflicts, connections, same_person, users, workspaces
+from productfruits.services import (
+    admins,
+    api_keys,
+    conflicts,
+    connections,
+    contents,
+    identity_secrets,
+    same_person,
+    themes,
+    users,
+    workspaces,
+)
 from productfruits.services.pages import InvalidCursor
 from productfruits.web.admin import gate
 
@@ -16,7 +27,10 @@ MISSING = (
     api_keys.NoSuchApiKey,
     conflicts.NoSuchConflict,
     connections.NoSuchSecret,
+    contents.NoSuchContent,
+    identity_secrets.NoSuchSecret,
     same_person.NoSuchAlias,
+    themes.NoSuchTheme,
     users.NoSuchUser,
     workspaces.NoSuchWorkspace,
     InvalidCursor,

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
-from productfruits.models import ROLES
+from productfruits.models import ROLES, VERIFICATION
+from productfruits.models.content import KINDS
 
 #: Sent by every form of ours, and no part of what it says.
 ENVELOPE = ("csrf_token", "username")
@@ -69,6 +70,14 @@ class Erase(Form):
     confirm = fields.String(required=True, validate=validate.Equal("erase"))
 
 
+class Reset(Form):
+    confirm = fields.String(required=True, validate=validate.Equal("reset"))
+
+
+class ResetUser(Form):
+    content = text(100, required=False)
+
+
 class Keep(Form):
     keep = text()
 
@@ -82,9 +91,42 @@ class Role(Form):
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
 
 
+class NewContent(Form):
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    key = text(100)
+    name = text()
+
+
+class NewTheme(Form):
+    key = text(100)
+    name = text()
+
+
+class Visitors(Form):
+    verification = fields.String(required=True, validate=validate.OneOf(VERIFICATION))
+    trusts_page = fields.Boolean(required=True, truthy={"1"}, falsy={"0"})
+    allows_anonymous = fields.Boolean(required=True, truthy={"1"}, falsy={"0"})
+
+
+class Pace(Form):
+    limit_count = fields.Integer(required=True, allow_none=True)
+    limit_days = fields.Integer(required=True, allow_none=True)
+    quiet_hours = fields.Integer(required=True)
+    time_zone = text(100)
+
+    @pre_load
+    def empty_is_no_limit(self, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {name: None if name.startswith("limit_") and value == "" else value for name, value in data.items()}
+
+
+class NewKey(Form):
+    key = text(100)
+
+
 def read(shape: type[Form]) -> Mapping[str, Any]:
     """The form of this request, or a 400 for one that does not fit: only a program or a tampered page sends that."""
-    said = {name: value for name, value in request.form.items() if name not in ENVELOPE}
+    # A checkbox sends "0" always and "1" after it when it is on: the last value of a name counts.
+    said = {name: values[-1] for name, values in request.form.lists() if name not in ENVELOPE}
     try:
         # marshmallow's load is untyped; the shape names the keys.
         loaded: Mapping[str, Any] = shape().load(said)

@@ -26,6 +26,8 @@ csrf = CSRFProtect()
 #: What a page can need besides a role in its workspace: nothing, or any admin who is logged in.
 PUBLIC: Final = "public"
 LOGGED_IN: Final = "logged in"
+#: How the addresses of a workspace begin.
+OF_WORKSPACE: Final = ("/w/<workspace>/", "/demo/<workspace>/")
 #: Endpoint -> need, for all pages of this room; the tests walk it and app.url_map side by side.
 NEEDS: dict[str, str] = {}
 
@@ -53,14 +55,12 @@ class Place:
 def page(
     rule: str, *, needs: str, methods: tuple[str, ...] = ("GET",), background: bool = False
 ) -> Callable[[View], View]:
-    """Register a view. `needs` is PUBLIC, LOGGED_IN, or the least role; under /w/<workspace> only a role will do.
+    """Register a view. `needs` is PUBLIC, LOGGED_IN, or the least role; below a workspace only a role will do.
 
     The view's first argument is a `Place` (role), the `Admin` (LOGGED_IN), or nothing (PUBLIC). A `background` page is
     asked for by a script on a timer, so it does not keep an idle session alive.
     """
-    if rule.startswith("/w/") != (needs in ROLES) or (
-        rule.startswith("/w/") and not rule.startswith("/w/<workspace>/")
-    ):
+    if rule.startswith(OF_WORKSPACE) != (needs in ROLES) or ("<workspace>" in rule) != rule.startswith(OF_WORKSPACE):
         raise ValueError(f"{rule} cannot need {needs!r}: pages of a workspace, and only they, need a role in it")
 
     def register(view: View) -> View:

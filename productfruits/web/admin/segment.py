@@ -13,7 +13,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from productfruits.models import Connection, ConnectionSecret, Rejection
-from productfruits.services import connections, reachability, rejections, users, workspaces
+from productfruits.services import adoption_settings, connections, reachability, rejections, users, workspaces
 from productfruits.web import current_runtime
 from productfruits.web.admin import forms, gate
 from productfruits.web.admin.gate import Place
@@ -230,8 +230,11 @@ def _live(workspace_id: int) -> Live | None:
 
 
 def _page(place: Place, revealed: Revealed | None = None) -> ResponseReturnValue:
-    base_url = current_runtime().settings.base_url
+    runtime = current_runtime()
+    base_url = runtime.settings.base_url
     found = _live(place.workspace.id)
+    with runtime.reading() as store:
+        last_reported_at = adoption_settings.of(store, place.workspace.id).last_reported_at
     return render_template(
         "segment/show.html",
         connection=found.connection if found else None,
@@ -239,6 +242,7 @@ def _page(place: Place, revealed: Revealed | None = None) -> ResponseReturnValue
         secrets=found.secrets if found else [],
         revealed=revealed,
         webhook_url=connections.webhook_url(base_url, found.connection.token) if found else None,
+        last_reported_at=last_reported_at,
         obstacle=reachability.obstacle(base_url),
         address=urlsplit(base_url),
     )

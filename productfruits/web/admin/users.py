@@ -5,7 +5,7 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from productfruits.models import Event
-from productfruits.services import erasure, events, same_person, user_export, users
+from productfruits.services import content_states, erasure, events, same_person, user_export, users
 from productfruits.services.times import instant
 from productfruits.web import current_runtime
 from productfruits.web.admin import forms, gate
@@ -30,12 +30,14 @@ def show(place: Place, user_id: str) -> ResponseReturnValue:
         known = users.show(store, workspace_id, user_id)
         timeline = events.of_user(store, workspace_id, user_id, limit=TIMELINE, cursor=request.args.get("after"))
         groups = users.groups_of(store, known.user)
+        followed = content_states.of_user(store, workspace_id, user_id)
     times = known.user.trait_times
     return render_template(
         "users/show.html",
         user=known.user,
         aliases=known.aliases,
         groups=groups,
+        followed=followed,
         timeline=timeline,
         traits=[
             (name, value, instant(times[name]) if name in times else None)

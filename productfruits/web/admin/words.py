@@ -10,6 +10,7 @@ import msgspec
 from flask import Flask
 from markupsafe import Markup
 
+from productfruits.adoption import documents
 from productfruits.models import Event, User
 from productfruits.services import users
 from productfruits.web.admin import gate
@@ -62,6 +63,8 @@ SOURCES: Final[Mapping[str, str]] = {
     "tracking": "Tracking API",
     "function": "Segment function",
     "api": "HTTP API",
+    "snippet": "Snippet",
+    "server": "This server",
 }
 #: Event.type -> icon.
 ICONS: Final[Mapping[str, str]] = {
@@ -113,6 +116,9 @@ ACTIONS: Final[Mapping[str, str]] = {
     "admin.role_changed": "Changed a role",
     "api_key.created": "Created an API key",
     "api_key.revoked": "Revoked an API key",
+    "audience.changed": "Changed an audience",
+    "audience.created": "Made an audience",
+    "audience.deleted": "Deleted an audience",
     "conflict.dismissed": "Dismissed a conflict",
     "conflict.merged": "Merged two users",
     "connection.activated": "Activated Segment",
@@ -124,10 +130,21 @@ ACTIONS: Final[Mapping[str, str]] = {
     "connection.reactivated": "Activated Segment again",
     "connection.tested": "Sent a test event",
     "connection.token_renewed": "Made a new auth token",
+    "content.archived": "Archived a tour or checklist",
+    "content.changed": "Changed a draft",
+    "content.created": "Made a tour or checklist",
+    "content.deleted": "Deleted a tour or checklist",
+    "content.published": "Published a tour or checklist",
+    "content.reverted": "Went back to a version",
+    "content.unarchived": "Took a draft out of the archive",
+    "content.unpublished": "Unpublished a tour or checklist",
     "export.made": "Exported a user",
     "secret.reencrypted": "Encrypted the secrets with another key",
     "secret.revoked": "Revoked a secret",
     "secret.rotated": "Rotated the secret",
+    "theme.changed": "Changed a theme",
+    "theme.created": "Made a theme",
+    "theme.deleted": "Deleted a theme",
     "user.alias_unlinked": "Unlinked an id",
     "user.changed": "Changed a user",
     "user.erased": "Erased a user",
@@ -154,6 +171,7 @@ def register(app: Flask) -> None:
         number=lambda count: f"{count:,}",
         user_name=user_name,
         headline=headline,
+        place=documents.spelled,
     )
     env.globals.update(
         icon=_icon_macro(),

@@ -2,10 +2,23 @@
 
 from flask import Flask
 
-from productfruits.web.api import endpoints, events, openapi, refusals, sending, users, workspace
+from productfruits.web.api import (
+    audiences,
+    content_schema,
+    contents,
+    endpoints,
+    events,
+    following,
+    openapi,
+    refusals,
+    sending,
+    themes,
+    users,
+    workspace,
+)
 
-#: Each module registers its endpoints when it is imported.
-MODULES = (events, sending, users, workspace)
+#: Each module registers its endpoints or routes when it is imported.
+MODULES = (audiences, content_schema, contents, events, following, sending, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 

@@ -4,7 +4,6 @@ Source: segmentio/action-destinations, packages/core/src/errors.ts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,14 +13,13 @@ from productfruits.services.intake import Receipt
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An HTTP answer in plain values. `code` is what the metrics and the log call it, `message` says a refusal."""
 
     status: int
     code: str
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     message: str = ""
     mimetype: str = "application/json"
 

@@ -1,6 +1,6 @@
 """What lets a page of another origin send here. Nothing on these paths looks at a cookie, so any origin may."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.door import Incoming

@@ -1,8 +1,8 @@
 """What all ways in share: the writer, who is behind a token or key, room for bodies, and the log of refusals."""
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from productfruits.errors import ProductFruitsError
@@ -36,8 +36,7 @@ HEADERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """What stands above a body. `headers` has those of HEADERS that came, by their names in lower case.
 
     `part` is the variable part of the path: a token, a write key, a type.

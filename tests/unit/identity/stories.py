@@ -1,14 +1,14 @@
 """Random stories of messages over few ids and e-mails, so that people collide often."""
 
-import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from productfruits.identity.keys import NO_CLAIM, EmailClaim, email_key
-from productfruits.identity.people import Sighting
+from productfruits.identity.people import VISIT_GAP, Sighting
 from tests.unit.identity.oracle import World
 from tests.unit.identity.store import Store, digest
 
@@ -50,7 +50,7 @@ CHOICES: dict[str, Sequence[Any]] = {
     "group_id": ("g", None, "h"),
     "trust": ("server", "server", "public"),
     "clears": (False, False, True),
-    "at": (1, 2, 3, 4, 5),
+    "at": (1, 2, 3, 3 + VISIT_GAP, 4 + VISIT_GAP),
     "p": ("absent", 1, None),
     "q": ("absent", 1, None),
 }
@@ -66,7 +66,7 @@ COLLIDING: dict[str, Sequence[Any]] = {
     "group_id": (None,),
     "trust": ("server",),
     "clears": (False, True),
-    "at": (3, 4, 5, 6),
+    "at": (3, 4, 4 + VISIT_GAP, 6 + 2 * VISIT_GAP),
     "p": ("absent", 1, None),
     "q": ("absent",),
 }
@@ -102,7 +102,7 @@ def stories(max_size: int = 16) -> st.SearchStrategy[list[Sighting]]:
 
 def numbered(story: Sequence[Sighting]) -> list[Sighting]:
     """Give every message an id of its own."""
-    return [dataclasses.replace(m, message_id=f"m{number}") for number, m in enumerate(story)]
+    return [msgspec.structs.replace(m, message_id=f"m{number}") for number, m in enumerate(story)]
 
 
 def grouped(story: Sequence[Sighting], cuts: Collection[int]) -> list[list[Sighting]]:
@@ -131,6 +131,8 @@ def of_world(world: World) -> dict[str, Any]:
             "traits": {name: value for name, (value, _) in facts["traits"].items() if value is not None},
             "trait_times": {name: at for name, (_, at) in facts["traits"].items()},
             "first_seen": facts["first"],
+            "visits": facts["visits"],
+            "visit_began": facts["visit"],
             "last_seen": facts["last"],
         }
         for user, facts in world.users.items()

@@ -5,11 +5,11 @@ rooms: ids and e-mails (9, 20, 22, 23) to identity, order and retries (3, 11) to
 tracking libraries (4 to 8, 10) to the tracking paths.
 """
 
-import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from productfruits.segment.messages import MalformedMessage, Message, Parsed, parse
@@ -105,7 +105,7 @@ def test_21_explicit_nulls_are_nothing_and_numbers_stay_numbers() -> None:
     nulls = one(
         {"type": "page", "userId": None, "anonymousId": None, "name": None, "category": None, "properties": None}
     )
-    assert dataclasses.replace(nulls, signed=False) == Message(
+    assert msgspec.structs.replace(nulls, signed=False) == Message(
         "page", None, None, None, None, None, None, None, {}, {}, {}, None, False
     )
     assert one({"type": "group", "groupId": 77}).group_id == 77

@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +69,7 @@ def code_of(event: Any) -> str:
     ],
 )
 def test_it_takes_from_each_type_what_belongs_to_it(kind: str, own: dict[str, Any]) -> None:
-    assert dataclasses.asdict(message({**COMPLETE, "type": kind})) == {
+    assert msgspec.structs.asdict(message({**COMPLETE, "type": kind})) == {
         "type": kind,
         "message_id": "m-1",
         "user_id": "u-1",

@@ -1,0 +1,1 @@
+"""Tours and checklists. Pure: documents, events and times in; what shows, and why not, out."""

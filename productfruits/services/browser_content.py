@@ -1,0 +1,343 @@
+"""What a page gets: the contents that may show there, how far the user is in them, and what the server found out.
+
+A public answer. It says nothing of a user but the progress that the page needs, unless the page has proved who it is.
+"""
+
+import datetime as dt
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Dialect, bindparam, select
+from sqlalchemy.orm import Session
+
+from productfruits.adoption import gates, states
+from productfruits.adoption.evaluate import Residual
+from productfruits.adoption.gates import Case, Verdict
+from productfruits.adoption.reasons import REASONS
+from productfruits.adoption.states import State
+from productfruits.adoption.subjects import Subject, spellings
+from productfruits.models import ContentState, Event, User, UserAlias
+from productfruits.services import content_states, documents, following_documents, subjects
+from productfruits.services.content_states import Owner
+from productfruits.services.following_documents import moment
+from productfruits.services.prepared import Prepared
+from productfruits.services.sites import Shown, Site
+from productfruits.services.times import microseconds
+
+#: Gates that also close what is in the middle.
+_ALWAYS = frozenset({"published", "schedule", "identity"})
+_STARTED = ("in_progress", "snoozed")
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a page says about itself. Ids have been through `keys.identifier`."""
+
+    username: str | None = None
+    anonymous_id: str | None = None
+    verified: bool = False
+    language: str | None = None
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Whoever is behind the ids of a page: a user, or a visitor whose states may be those of a user by now."""
+
+    #: Columns of the user whom the page names; None for visitors.
+    user: Any = None
+    owner: Owner | None = None
+    #: Changes whenever an answer about this one could.
+    changed: str = ""
+
+
+USER_COLUMNS = (
+    User.id,
+    User.username,
+    User.email,
+    User.traits,
+    User.first_seen_at,
+    User.last_seen_at,
+    User.visits,
+    User.visit_began_at,
+    User.changed_at,
+)
+_BY_USERNAME = select(*USER_COLUMNS).where(
+    User.workspace_id == bindparam("of_workspace"), User.username == bindparam("of_username")
+)
+_OF_USER = select(*content_states.COLUMNS).where(
+    ContentState.workspace_id == bindparam("of_workspace"), ContentState.user_id == bindparam("of_user")
+)
+_OF_VISITOR = select(*content_states.COLUMNS).where(
+    ContentState.workspace_id == bindparam("of_workspace"), ContentState.anonymous_id == bindparam("of_visitor")
+)
+
+
+class Reads:
+    """The reads that nearly every question of a page needs, through a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def by_username(self, workspace_id: int, username: str) -> Any:
+        """The user's columns, or None."""
+        values = {"of_workspace": workspace_id, "of_username": username}
+        return self._session.execute(_BY_USERNAME, values).one_or_none()
+
+    def states(self, workspace_id: int, owner: Owner) -> Sequence[Any]:
+        """The rows of the owner's states, void ones among them."""
+        kind, value = owner
+        if kind == "user":
+            return self._session.execute(_OF_USER, {"of_workspace": workspace_id, "of_user": value}).all()
+        return self._session.execute(_OF_VISITOR, {"of_workspace": workspace_id, "of_visitor": value}).all()
+
+
+class QuickReads(Reads):
+    """The same on SQLite through a connection of the driver, in a tenth of the time."""
+
+    def __init__(self, session: Session, driver: Any, dialect: Dialect) -> None:
+        super().__init__(session)
+        self._driver = driver
+        self._by_username, self._of_user = _prepared(dialect)
+
+    def by_username(self, workspace_id: int, username: str) -> Any:
+        values = {"of_workspace": workspace_id, "of_username": username}
+        return next(iter(self._by_username.rows(self._driver, values)), None)
+
+    def states(self, workspace_id: int, owner: Owner) -> Sequence[Any]:
+        kind, value = owner
+        if kind == "user":
+            return self._of_user.rows(self._driver, {"of_workspace": workspace_id, "of_user": value})
+        return super().states(workspace_id, owner)
+
+
+@functools.cache
+def _prepared(dialect: Dialect) -> tuple[Prepared, Prepared]:
+    return Prepared(_BY_USERNAME, dialect), Prepared(_OF_USER, dialect)
+
+
+def find(session: Session, reads: Reads, site: Site, asked: Asked) -> Found:
+    """Who is it? One indexed read where the page names a user by username."""
+    if asked.username is not None:
+        user = reads.by_username(site.workspace_id, asked.username)
+        if user is None:
+            user = _by_alias(session, site.workspace_id, asked.username)
+        if user is not None:
+            return Found(user, ("user", user.id), f"{user.id}.{microseconds(user.changed_at)}")
+    if asked.anonymous_id is None:
+        return Found()
+    # Of a visitor who has joined a user nothing is told but the progress: the page does not say that it is this user.
+    user_id = _alias(session, site.workspace_id, "anonymous_id", asked.anonymous_id)
+    if user_id is not None:
+        changed_at = session.scalar(
+            select(User.changed_at).where(User.workspace_id == site.workspace_id, User.id == user_id)
+        )
+        if changed_at is not None:
+            return Found(None, ("user", user_id), f"{user_id}.{microseconds(changed_at)}")
+    owner: Owner = ("visitor", asked.anonymous_id)
+    rows = sorted(repr(tuple(row)) for row in reads.states(site.workspace_id, owner))
+    return Found(None, owner, hashlib.blake2b(repr(rows).encode(), digest_size=12).hexdigest())
+
+
+def tag(site: Site, asked: Asked, found: Found, now: dt.datetime) -> str:
+    """The ETag of the answer: as long as it is the same, the answer is."""
+    minute = int(now.timestamp()) // 60 if site.depends_on_time else 0
+    parts = (site.stamp.generation, int(site.stamp.to_segment), int(asked.verified), minute, found.changed)
+    return f'"{".".join(map(str, parts))}"'
+
+
+def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Found, now: dt.datetime) -> bytes:
+    """The answer in JSON."""
+    own = _states(reads, site, found)
+    subject = subject_of(session, site, found, own, now)
+    progress = {
+        content_id: content_states.progress(content_id, site.known[content_id].kind, state)
+        for content_id, state in own.items()
+    }
+    others = list(progress.values())
+    shows, why = [], []
+    for shown in site.contents:
+        state = own.get(shown.live.id, states.NOTHING)
+        case = Case(shown.candidate, site.policy, subject, asked.verified, now, progress.get(shown.live.id), others)
+        content = _content(session, site, asked, shown, case, state)
+        if content is not None:
+            shows.append(content)
+        if asked.debug:
+            why.append(
+                {
+                    "key": shown.live.key,
+                    "kind": shown.live.kind,
+                    "name": shown.live.name,
+                    "gates": [_gate(verdict) for verdict in _told(case)],
+                }
+            )
+    said = {
+        "workspace": site.key,
+        "known": found.user is not None,
+        "verified": asked.verified,
+        "traits": traits_told(site, found) if asked.verified else {},
+        "visit": subject.visits,
+        "settings": site.told,
+        "completed": [site.known[content_id].key for content_id, state in own.items() if state.state == "completed"],
+        "unreported": _unreported(session, site, found, own),
+        "contents": shows,
+    }
+    if asked.debug:
+        said |= {
+            "why": why,
+            "reasons": {code: {"gate": reason.gate, "text": reason.text} for code, reason in REASONS.items()},
+        }
+    return _encode(said)
+
+
+def subject_of(session: Session, site: Site, found: Found, own: Mapping[int, State], now: dt.datetime) -> Subject:
+    """The one who looks at the page, as far as the live rules ask."""
+    in_contents = {site.known[content_id].key: state.state for content_id, state in own.items()}
+    user = found.user
+    if user is None:
+        return Subject(contents=in_contents, visit_began=now - subjects.GAP)
+    return Subject(
+        is_known=True,
+        username=user.username,
+        email=user.email,
+        traits=user.traits,
+        first_seen=user.first_seen_at,
+        last_seen=user.last_seen_at,
+        visits=user.visits,
+        visit_began=now if now - user.last_seen_at > subjects.GAP else user.visit_began_at,
+        groups=subjects.groups(session, site.workspace_id, user.id) if site.asks_groups else {},
+        event_counts=subjects.counts(session, site.workspace_id, user.id, site.asks, now),
+        contents=in_contents,
+    )
+
+
+def traits_told(site: Site, found: Found) -> dict[str, Any]:
+    """Of a proved user the traits that texts mention, under the names by which they mention them."""
+    if found.user is None:
+        return {}
+    known = {**found.user.traits, "email": found.user.email}
+    told = {}
+    for name in sorted(site.mentioned):
+        value = next((known[each] for each in (name, *spellings(name)) if known.get(each) is not None), None)
+        if type(value) in (str, int, float, bool):
+            told[name] = value
+    return told
+
+
+def _states(reads: Reads, site: Site, found: Found) -> dict[int, State]:
+    if found.owner is None:
+        return {}
+    own = {}
+    for row in reads.states(site.workspace_id, found.owner):
+        known = site.known.get(row.content_id)
+        if known is not None and (known.reset_at is None or row.state_at >= known.reset_at):
+            own[row.content_id] = content_states.from_row(row)
+    return own
+
+
+def _content(session: Session, site: Site, asked: Asked, shown: Shown, case: Case, state: State) -> msgspec.Raw | None:
+    """The content with everything about this user, or None if it has no business in the page."""
+    is_started = state.state in _STARTED
+    left = gates.left_for_the_page(case)
+    if left is False and not is_started:
+        return None
+    verdicts = gates.verdicts(case)
+    closed = {verdict.gate for verdict in verdicts if not verdict.passed}
+    if not closed.isdisjoint(_ALWAYS):
+        return None
+    live, version, document = shown.live, shown.live.version, shown.live.document
+    if is_started and live.kind == "tour":
+        # Whoever is in the middle of a tour stays on the version that it began with.
+        version, document = site.document(session, live, state.version)
+    excused = {"targeting", "manual"} if is_started else set()
+    about = {
+        # In the middle of it the page does not count any more: it goes on wherever the next step is.
+        "rule": left.tree if isinstance(left, Residual) and state.state != "in_progress" else None,
+        "state": _state(live.kind, document, state),
+        "eligible": not closed - excused,
+    }
+    rendered = site.rendered(live, version, document, asked.language)
+    return msgspec.Raw(b"{" + bytes(rendered) + b"," + _encode(about)[1:])
+
+
+def _state(kind: str, document: Mapping[str, Any], state: State) -> dict[str, Any]:
+    is_tour = kind == "tour"
+    return {
+        "state": state.state,
+        "session_id": state.session_id,
+        "step_id": states.current_step(state, [step["id"] for step in document["steps"]]) if is_tour else None,
+        "items": {} if is_tour else following_documents.items(state),
+        "times_shown": state.times_shown,
+        "snoozed_until": moment(state.snoozed_until),
+        "ended_at": moment(state.ended_at),
+    }
+
+
+def _unreported(session: Session, site: Site, found: Found, own: Mapping[int, State]) -> list[dict[str, Any]]:
+    """What the server found out and no page's analytics know: messages as the page sends them, to be sent back."""
+    waiting = {
+        item.event_id: content_id
+        for content_id, state in own.items()
+        for item in state.items.values()
+        if not item.reported
+    }
+    if not waiting or found.owner is None:
+        return []
+    kind, owner = found.owner
+    rows = session.execute(
+        select(Event.message_id, Event.timestamp, Event.properties)
+        .where(
+            Event.workspace_id == site.workspace_id,
+            Event.content_id.in_(set(waiting.values())),
+            Event.message_id.in_(waiting),
+            Event.user_id == owner if kind == "user" else Event.anonymous_id == owner,
+        )
+        .order_by(Event.id)
+    )
+    return [
+        {
+            "type": "track",
+            "event_id": row.message_id,
+            "event": row.properties["raw_name"],
+            "timestamp": documents.instant(row.timestamp),
+            "properties": row.properties,
+        }
+        for row in rows
+    ]
+
+
+def _told(case: Case) -> Sequence[Verdict]:
+    """What the page may hear: whoever has not proved to be the user hears nothing of what the store knows."""
+    heard = []
+    for verdict in gates.verdicts(case):
+        heard.append(verdict)
+        if verdict.gate == "identity" and not verdict.passed:
+            break
+    return heard
+
+
+def _gate(verdict: Verdict) -> dict[str, Any]:
+    return {"gate": verdict.gate, "passed": verdict.passed, "code": verdict.code, "text": verdict.text}
+
+
+def _by_alias(session: Session, workspace_id: int, username: str) -> Any:
+    """The user to whom a former or second id leads."""
+    user_id = _alias(session, workspace_id, "user_id", username)
+    if user_id is None:
+        return None
+    return session.execute(
+        select(*USER_COLUMNS).where(User.workspace_id == workspace_id, User.id == user_id)
+    ).one_or_none()
+
+
+def _alias(session: Session, workspace_id: int, kind: str, value: str) -> str | None:
+    return session.scalar(
+        select(UserAlias.user_id).where(
+            UserAlias.workspace_id == workspace_id, UserAlias.kind == kind, UserAlias.value == value
+        )
+    )
