@@ -1,5 +1,6 @@
 """Segment webhook requests, made and signed before any clock runs: no message is ever sent in two passes."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,10 +17,11 @@ PATHS = ("/dashboard", "/projects", "/reports/weekly", "/settings/billing", "/te
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a subject takes webhooks, and the secret they are signed with."""
+    """Where a subject takes webhooks, and the secret they are signed with; the write key if it takes SDKs as well."""
 
     path: str
     secret: bytes
+    write_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,22 @@ def batch(endpoint: Endpoint, messages: Sequence[Message]) -> Request:
     """A request with an array; as Segment does it, the signature covers the first element alone."""
     body = b"[" + b",".join(message.raw for message in messages) + b"]"
     return _request(endpoint, body, messages[0].raw, tuple(message.message_id for message in messages))
+
+
+def tracked(endpoint: Endpoint, messages: Sequence[Message]) -> Request:
+    """The same as a batch of an SDK: an object around the array, and the write key instead of a signature."""
+    body = b'{"batch":[' + b",".join(message.raw for message in messages) + b"]}"
+    key = base64.b64encode(f"{endpoint.write_key}:".encode()).decode()
+    head = (
+        "POST /v1/batch HTTP/1.1\r\n"
+        "Host: 127.0.0.1\r\n"
+        "User-Agent: analytics-node-next/latest\r\n"
+        "Content-Type: application/json\r\n"
+        f"Authorization: Basic {key}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "\r\n"
+    )
+    return Request(head.encode() + body, tuple(message.message_id for message in messages))
 
 
 def _request(endpoint: Endpoint, body: bytes, covered: bytes, message_ids: tuple[str, ...]) -> Request:
@@ -94,6 +112,10 @@ class Traffic:
     def batches(self, endpoint: Endpoint, count: int) -> list[Request]:
         """The next `count` requests of BATCH_SIZE messages each."""
         return [batch(endpoint, self.take(BATCH_SIZE)) for _ in range(count)]
+
+    def tracked(self, endpoint: Endpoint, count: int) -> list[Request]:
+        """The next `count` batches of an SDK, of BATCH_SIZE messages each."""
+        return [tracked(endpoint, self.take(BATCH_SIZE)) for _ in range(count)]
 
     def hot(self, users: int, count: int) -> list[tuple[int, str, Message]]:
         """`count` identifies spread over few users, each with a trait key of its own: (user, key, message)."""

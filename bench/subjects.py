@@ -156,7 +156,7 @@ class Product:
             workspace = self._run("workspace", "create", "Benchmark")["workspace"]
             connection = self._run("segment", "activate", "--workspace", workspace)
             path = urlsplit(connection["webhook_url"]).path
-            self._endpoint = Endpoint(path, connection["webhook_secret"].encode())
+            self._endpoint = Endpoint(path, connection["webhook_secret"].encode(), connection["write_key"])
 
     def _run(self, *arguments: str) -> dict[str, str]:
         done = subprocess.run(

@@ -18,6 +18,9 @@ WARM_UP_SINGLES = 1_000
 SUPPLY = 1.5
 FIRST_SUPPLY = 3.0
 
+#: Loads whose passes take turns, because their rates are compared.
+TOGETHER = (("singles",), ("batches", "tracking"))
+
 Progress = Callable[[str], None]
 
 
@@ -112,7 +115,8 @@ class Lane:
     def _requests(self, load: str, count: int) -> list[Request]:
         if load == "singles":
             return self._traffic.singles(self.subject.endpoint, count)
-        return self._traffic.batches(self.subject.endpoint, count)
+        made = self._traffic.tracked if load == "tracking" else self._traffic.batches
+        return made(self.subject.endpoint, count)
 
     def _connections(self, load: str) -> int:
         return SINGLES_CONNECTIONS if load == "singles" else BATCHES_CONNECTIONS
@@ -124,7 +128,10 @@ class Lane:
 
 
 def measure(stores: Stores, folder: Path, size: Size, progress: Progress, *, baselines_only: bool) -> list[Figure]:
-    """Figures of all subjects on one kind of database; hello only takes singles, it stores nothing anyway."""
+    """Figures of all subjects on one kind of database.
+
+    hello only takes singles, it stores nothing anyway; what SDKs send ("tracking") only the product takes.
+    """
     subjects: list[Subject] = [naive(stores.make("naive"), folder), hello(stores.make("hello"), folder)]
     if not baselines_only:
         subjects.insert(0, Product(stores.make("productfruits"), folder))
@@ -133,15 +140,15 @@ def measure(stores: Stores, folder: Path, size: Size, progress: Progress, *, bas
         for subject in subjects:
             subject.start()
         lanes = [Lane(subject, Traffic(seed=20_250_101, known=size.known_users)) for subject in subjects]
-        for load in ("singles", "batches"):
-            running = [lane for lane in lanes if load == "singles" or not _is_hello(lane.subject)]
-            row = {lane: Figure(stores.kind, load, lane.subject.name) for lane in running}
-            for lane in running:
+        for loads in TOGETHER:
+            turns = [(lane, load) for lane in lanes for load in loads if _takes(lane.subject, load)]
+            row = {turn: Figure(stores.kind, turn[1], turn[0].subject.name) for turn in turns}
+            for lane, load in turns:
                 lane.prepare(load)
             for number in range(size.passes):
-                for lane in running:
-                    lane.run(load, size.pass_s, row[lane])
-                    rate = row[lane].rates[-1]
+                for lane, load in turns:
+                    lane.run(load, size.pass_s, row[lane, load])
+                    rate = row[lane, load].rates[-1]
                     progress(f"{stores.kind} {load} pass {number + 1}: {lane.subject.name} {rate:,.0f} messages/s")
             figures.extend(row.values())
     finally:
@@ -150,5 +157,8 @@ def measure(stores: Stores, folder: Path, size: Size, progress: Progress, *, bas
     return figures
 
 
-def _is_hello(subject: Subject) -> bool:
-    return isinstance(subject, Baseline) and subject.tables is None
+def _takes(subject: Subject, load: str) -> bool:
+    if load == "tracking":
+        return bool(subject.endpoint.write_key)
+    is_hello = isinstance(subject, Baseline) and subject.tables is None
+    return load == "singles" or not is_hello

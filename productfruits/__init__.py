@@ -22,7 +22,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from productfruits.web.browser import views as browser_views
     from productfruits.web.browser.door import BrowserDoor
     from productfruits.web.ingest import views
-    from productfruits.web.ingest.webhook import Door
+    from productfruits.web.ingest.door import Door
     from productfruits.web.proxies import TrustedProxies
     from productfruits.workers.runtime import open_runtime
 

@@ -1,4 +1,4 @@
-"""The front that `serve` runs under granian: webhooks are awaited without a thread, all else goes to the Flask app.
+"""The front that `serve` runs under granian: messages are awaited without a thread, all else goes to the Flask app.
 
 A WSGI server gives each request a thread, and some of them read the body in it without a time-out: as many slow
 senders as threads, and the server stands still. Here every body is read by the event loop within a size and a time,
@@ -6,6 +6,8 @@ and only then takes a thread, or none at all.
 """
 
 import asyncio
+import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,8 +15,8 @@ from typing import Any
 import structlog
 from flask import Flask
 
-from productfruits.services.connections import LiveConnection
-from productfruits.services.intake import Arrival
+from productfruits.errors import ProductFruitsError
+from productfruits.services.intake import Arrival, Receipt
 from productfruits.web import observation
 from productfruits.web.awaiting import Deadlines, Outcomes
 from productfruits.web.bridge import WsgiBridge
@@ -22,13 +24,15 @@ from productfruits.web.browser import answers as browser_answers
 from productfruits.web.browser import content, events
 from productfruits.web.browser.bodies import PageBody
 from productfruits.web.browser.door import BrowserDoor
-from productfruits.web.ingest import answers, webhook
+from productfruits.web.ingest import steps, ways
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody
-from productfruits.web.ingest.webhook import Door, Incoming
+from productfruits.web.ingest.door import HEADERS, Door, Incoming
+from productfruits.web.ingest.steps import Step, Steps
+from productfruits.web.ingest.ways import Way
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import ANSWER_WITHIN_S, NotStored
+from productfruits.workers.writer import ANSWER_WITHIN_S, NotStored, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -36,8 +40,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-ROUTE = "/webhooks/segment/<token>"
-#: Threads that look up webhook URLs. Few: made-up URLs must not take those of the pages.
+#: Threads that look up webhook URLs and keys. Few: made-up ones must not take those of the pages.
 LOOKUP_THREADS = 2
 #: Threads that answer pages where the store has to be asked over a network, or a site to be read anew.
 QUESTION_THREADS = 8
@@ -59,7 +62,6 @@ class Front:
         self._outcomes = Outcomes()
         self._deadlines = Deadlines()
         self._running = 0
-        self._is_draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -75,8 +77,9 @@ class Front:
 
     def _answering(self, scope: Scope) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
         path = scope["path"]
-        if path.startswith(webhook.PATH):
-            return self._webhook
+        found = ways.find(path)
+        if found is not None:
+            return functools.partial(self._ingest, *found)
         if path == content.PATH and scope["method"] in ("GET", "HEAD"):
             return self._content
         if path == events.PATH and scope["method"] == "POST":
@@ -84,8 +87,8 @@ class Front:
         return self.bridge
 
     def start_draining(self) -> None:
-        """From now on every webhook is answered with "come again"."""
-        self._is_draining = True
+        """From now on every message is answered with "come again"."""
+        self._door.is_draining = True
 
     async def drained(self, within_s: float) -> None:
         """Return once no request is being answered any more, or when the time is over."""
@@ -106,37 +109,67 @@ class Front:
             if message["type"] == "lifespan.shutdown":
                 return
 
-    async def _webhook(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ingest(self, way: Way, part: str, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        token = scope["path"][len(webhook.PATH) :].removesuffix("/")
-        incoming = _incoming(scope, token)
-        body: IncomingBody | None = None
-        read_all = False
-        try:
-            connection = await self._admit(incoming)
-            if isinstance(connection, Answer):
-                answer = connection
-            else:
-                body = IncomingBody(self._door.budget, webhook.content_length(incoming))
-                whole = await _read(body, receive, self._door.body_within_s)
-                if isinstance(whole, Answer):
-                    answer = webhook.refuse(self._door, connection, whole)
-                else:
-                    read_all = True
-                    answer = await self._store(connection, incoming, whole)
-        finally:
-            if body is not None:
-                body.close()
+        incoming = _incoming(scope, part)
+        reading = _Reading(receive, self._door.body_within_s, is_done=not incoming.has_body)
+        answer = await self._run(way.take_in(self._door, incoming), reading)
         took_s = loop.time() - began
-        observation.observe(self._runtime.metrics, ROUTE, incoming.method, answer.status, took_s)
+        observation.observe(self._runtime.metrics, way.route, incoming.method, answer.status, took_s)
         request_id = ""
-        if answer.status != 200:
-            # Stored webhooks are counted, not told one by one: a line each would cost as much as storing them.
+        if answer.status >= 400:
+            # Stored messages are counted, not told one by one: a line each would cost as much as storing them.
             request_id = observation.new_request_id()
             self._runtime.metrics.refused.labels(answer.code).inc()
-            observation.told(request_id, ROUTE, incoming.method, answer.status, took_s, reason=answer.code)
-        await _send(send, answer, request_id, stay=read_all)
+            observation.told(request_id, way.route, incoming.method, answer.status, took_s, reason=answer.code)
+        await _send(send, answer, request_id, stay=reading.is_done)
+
+    async def _run(self, taking: Steps, reading: "_Reading") -> Answer:
+        """Take all the steps without holding a thread, as `steps.run` does with one."""
+        with contextlib.closing(taking):
+            go_on: Callable[[], Step] = functools.partial(next, taking)
+            while True:
+                try:
+                    step = go_on()
+                except StopIteration as ended:
+                    answer: Answer = ended.value
+                    return answer
+                try:
+                    result = await self._take(step, reading)
+                except ProductFruitsError as err:
+                    go_on = functools.partial(taking.throw, err)
+                else:
+                    go_on = functools.partial(taking.send, result)
+
+    async def _take(self, step: Step, reading: "_Reading") -> Any:
+        if isinstance(step, steps.Read):
+            return await reading.into(step.body)
+        if isinstance(step, steps.Store):
+            return await self._store(step)
+        if step.is_quick():
+            return step.call()
+        return await asyncio.get_running_loop().run_in_executor(self._lookups, step.call)
+
+    async def _store(self, step: steps.Store) -> Receipt:
+        said = await self._stored(step.arrival, step.body)
+        if isinstance(said, Receipt):
+            return said
+        raise StoreUnavailable() if said is None else said
+
+    async def _stored(self, arrival: Arrival, body: bytes) -> Outcome | None:
+        """What the writer says of an arrival; None when it says nothing in time."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Outcome | None] = loop.create_future()
+        try:
+            waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
+        except NotStored as err:
+            return err
+        self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
+        said = await outcome
+        if said is None:
+            waiting.abandoned = True
+        return said
 
     async def _content(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The question of a page. On SQLite it is read right here: that takes less time than a thread would."""
@@ -159,22 +192,18 @@ class Front:
         loop = asyncio.get_running_loop()
         began = loop.time()
         body = PageBody(self._pages.budget, events.BODY_BYTES)
-        read_all = False
+        reading = _Reading(receive, self._door.body_within_s, is_done=False)
         try:
-            whole = await _read(body, receive, self._door.body_within_s)
-            if isinstance(whole, Answer):
-                answer = whole
-            else:
-                read_all = True
-                answer = await self._store_report(whole)
+            whole = await reading.into(body)
+            answer = whole if isinstance(whole, Answer) else await self._store_report(whole)
         finally:
             body.close()
         took_s = loop.time() - began
         observation.observe(self._runtime.metrics, events.PATH, "POST", answer.status, took_s)
-        await _send(send, answer, "", stay=read_all)
+        await _send(send, answer, "", stay=reading.is_done)
 
     async def _store_report(self, body: bytes) -> Answer:
-        if self._is_draining:
+        if self._door.is_draining:
             return browser_answers.UNAVAILABLE
         loop = asyncio.get_running_loop()
         arrival = await loop.run_in_executor(self._questions, events.examine, self._pages, body)
@@ -183,79 +212,56 @@ class Front:
         said = await self._stored(arrival, body)
         return browser_answers.UNAVAILABLE if said is None else events.reply(self._pages, arrival, said)
 
-    async def _admit(self, incoming: Incoming) -> LiveConnection | Answer:
-        if self._is_draining:
-            return answers.UNAVAILABLE
-        if self._door.runtime.is_started and not self._door.connections.needs_store(incoming.token):
-            return webhook.admit(self._door, incoming)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._lookups, webhook.admit, self._door, incoming)
 
-    async def _store(self, connection: LiveConnection, incoming: Incoming, body: bytes) -> Answer:
-        arrival = webhook.examine(self._door, connection, incoming, body)
-        if isinstance(arrival, Answer):
-            return arrival
-        said = await self._stored(arrival, body)
-        return answers.UNAVAILABLE if said is None else webhook.reply(said)
+class _Reading:
+    """The body of one request, as it comes. `is_done` once nothing of it is left on the line."""
 
-    async def _stored(self, arrival: Arrival, body: bytes) -> Outcome | None:
-        """What the writer says of an arrival; None when it says nothing in time."""
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Outcome | None] = loop.create_future()
+    def __init__(self, receive: Receive, within_s: float, *, is_done: bool) -> None:
+        self._receive = receive
+        self._within_s = within_s
+        self.is_done = is_done
+
+    async def into(self, body: IncomingBody | PageBody) -> bytes | Answer:
+        """All of it, or the refusal that ends the reading."""
+        refusal = body.refuse_early()
+        if refusal is not None:
+            return refusal
         try:
-            waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
-        except NotStored as err:
-            return err
-        self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
-        said = await outcome
-        if said is None:
-            waiting.abandoned = True
-        return said
+            async with asyncio.timeout(self._within_s):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        return body.INCOMPLETE
+                    refusal = body.add(message.get("body", b""))
+                    if refusal is not None:
+                        return refusal
+                    if not message.get("more_body", False):
+                        whole = body.whole()
+                        self.is_done = not isinstance(whole, Answer)
+                        return whole
+        except TimeoutError:
+            return body.TOO_SLOW
 
 
-async def _read(body: IncomingBody | PageBody, receive: Receive, within_s: float) -> bytes | Answer:
-    refusal = body.refuse_early()
-    if refusal is not None:
-        return refusal
-    try:
-        async with asyncio.timeout(within_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return body.INCOMPLETE
-                refusal = body.add(message.get("body", b""))
-                if refusal is not None:
-                    return refusal
-                if not message.get("more_body", False):
-                    return body.whole()
-    except TimeoutError:
-        return body.TOO_SLOW
+_WANTED = {name.encode(): name for name in HEADERS}
 
 
-def _incoming(scope: Scope, token: str) -> Incoming:
-    found: dict[bytes, str] = {}
-    for name, value in scope["headers"]:
-        if name in _WANTED:
+def _incoming(scope: Scope, part: str) -> Incoming:
+    found: dict[str, str] = {}
+    for raw_name, value in scope["headers"]:
+        name = _WANTED.get(raw_name)
+        if name is not None:
             text = value.decode("latin-1")
             # As WSGI gives a header that came twice: joined, so that it fits no signature.
             found[name] = f"{found[name]},{text}" if name in found else text
-    return Incoming(
-        method=scope["method"],
-        token=token,
-        content_length=found.get(b"content-length"),
-        content_encoding=found.get(b"content-encoding"),
-        x_signature=found.get(b"x-signature"),
-        x_segment_signature=found.get(b"x-segment-signature"),
-    )
-
-
-_WANTED = frozenset({b"content-length", b"content-encoding", b"x-signature", b"x-segment-signature"})
+    return Incoming(scope["method"], part, scope["query_string"].decode("latin-1"), found)
 
 
 async def _send(send: Send, answer: Answer, request_id: str, *, stay: bool, only_head: bool = False) -> None:
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     if answer.status not in (204, 304):
-        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(answer.body)).encode())]
+        headers.append((b"content-type", answer.mimetype.encode()))
+        headers.append((b"content-length", str(len(answer.body)).encode()))
     if request_id:
         headers.append((b"x-request-id", request_id.encode()))
     if not stay:

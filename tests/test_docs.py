@@ -15,7 +15,7 @@ from productfruits.database import Base
 from productfruits.segment import messages, reader, schemas
 from productfruits.web.browser import answers as page_answers
 from productfruits.web.browser import events as reports
-from productfruits.web.ingest import answers, refusals
+from productfruits.web.ingest import answers, browsers, refusals, tracking
 from productfruits.web.ingest.answers import Answer
 from productfruits.workers.metrics import Metrics
 
@@ -252,8 +252,8 @@ def test_no_document_names_a_folder_of_somebodys_machine(read: Document) -> None
 
 def test_every_refusal_is_explained() -> None:
     codes = {*reader.WORDS, *messages.WORDS, *schemas.WORDS, *refusals.WORDS, *reports.WORDS}
-    answered = [*vars(answers).values(), *vars(page_answers).values()]
-    codes |= {each.code for each in answered if isinstance(each, Answer) and each.status >= 400}
+    said = [*vars(answers).values(), *vars(tracking).values(), *vars(browsers).values(), *vars(page_answers).values()]
+    codes |= {answer.code for answer in said if isinstance(answer, Answer) and answer.status >= 400}
     explained = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "troubleshooting.md").read_text()))
     assert codes - explained == set()
 

@@ -111,6 +111,22 @@ def revoke(workspace_key: str | None, secret_id: int, as_json: bool) -> None:
     show({"id": ended.id, "fingerprint": ended.fingerprint}, as_json, f"Secret {ended.fingerprint} has ended.")
 
 
+@segment.command("renew-token")
+@store.workspace_option
+@json_option
+def renew_token(workspace_key: str | None, as_json: bool) -> None:
+    """Make a new auth token for servers and functions; the old one ends at once."""
+    with store.opened() as runtime:
+        workspace = store.chosen(runtime, workspace_key)
+        with runtime.writing() as session:
+            token = connections.renew_auth_token(session, connections.required(session, workspace.id))
+            audit.record(
+                session, workspace_id=workspace.id, actor="cli", action="connection.token_renewed", now=store.now()
+            )
+    show({"auth_token": token}, as_json, fields([("Auth token", token)]))
+    say("The token is shown this once. Give it to your servers now: the old one is refused already.")
+
+
 @segment.command()
 @store.workspace_option
 @json_option

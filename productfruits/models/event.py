@@ -44,7 +44,7 @@ class Event(Base):
     #: When it happened, by the sender's clock as sent; the store's time of receipt where none was sent.
     timestamp: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
-    #: The way in: "webhook", through which replays and test events come as well.
+    #: The way in: "webhook" (replays and test events come through it as well), "tracking", "function" or "api".
     source: Mapped[str]
     #: False for elements of an array that Segment's signature does not cover.
     signed: Mapped[bool]

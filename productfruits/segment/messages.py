@@ -5,7 +5,7 @@ it is meant. A bad element of an array is refused by itself; its neighbours are 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -34,7 +34,8 @@ WORDS = {
     "no_type": schemas.WORDS["no_type"],
     "delete_not_first": "A delete is taken only from the first event of an array, because Segment's signature does not "
     "cover the others. Switch batching off for deletes, or send them alone.",
-    "delete_not_allowed": "A delete is not taken from this sender.",
+    "delete_not_allowed": "A delete came with the write key, which everybody can read in your pages, so nobody was "
+    "deleted. Send it from your server with the auth token, or use the API.",
 }
 
 
@@ -97,13 +98,19 @@ class _Refused(Exception):
 
 
 def parse(
-    body: Body, *, signed: Signed | None, first_may_delete: bool = True, later_may_delete: bool = False
+    body: Body,
+    *,
+    signed: Signed | None,
+    first_may_delete: bool = True,
+    later_may_delete: bool = False,
+    late_by: timedelta | None = None,
 ) -> Parsed:
     """The messages of a body, and what was refused or ignored, each in order.
 
     Raises MalformedMessage for a single object without a type in text, and for a single delete or alias that gives a
     key twice. `signed` is None for a request that came in by another proof than a signature. A delete is taken from the
-    first element if `first_may_delete`, and from later ones only if `later_may_delete`.
+    first element if `first_may_delete`, and from later ones only if `later_may_delete`. `late_by` is how far the clock
+    that wrote the timestamps is behind ours; it is added to each.
     """
     messages: list[Message] = []
     refused: list[Refusal] = []
@@ -114,7 +121,7 @@ def parse(
     refuse_later_delete = None if later_may_delete else refuse_delete or "delete_not_first"
     for index, element in enumerate(body.elements):
         try:
-            message = _message(element, refuse_delete, is_signed)
+            message = _message(element, refuse_delete, is_signed, late_by)
         except _Refused as reason:
             if not body.is_array and reason.code in _MALFORMED:
                 raise MalformedMessage(reason.code, reason.detail) from None
@@ -129,7 +136,7 @@ def parse(
     return Parsed(tuple(messages), tuple(refused), ignored)
 
 
-def _message(element: Element, refuse_delete: str | None, is_signed: bool) -> Message | None:
+def _message(element: Element, refuse_delete: str | None, is_signed: bool, late_by: timedelta | None) -> Message | None:
     """The message of one element, or None for a type unknown here."""
     if element.problem is not None:
         raise _Refused(element.problem, reader.WORDS[element.problem])
@@ -161,7 +168,7 @@ def _message(element: Element, refuse_delete: str | None, is_signed: bool) -> Me
         and _is_plain_text(name)
         and _is_plain_text(category)
     ):
-        return _by_schema(kind, sent, is_signed)
+        return _by_schema(kind, sent, is_signed, late_by)
     traits = sent.get("traits") if kind in _WITH_TRAITS else None
     properties = sent.get("properties") if kind in _WITH_PROPERTIES else None
     context = sent.get("context")
@@ -177,7 +184,7 @@ def _message(element: Element, refuse_delete: str | None, is_signed: bool) -> Me
         traits if type(traits) is dict else {},
         properties if type(properties) is dict else {},
         context if type(context) is dict else {},
-        timestamps.parse(sent.get("timestamp")),
+        timestamps.later(timestamps.parse(sent.get("timestamp")), late_by),
         is_signed,
     )
 
@@ -196,11 +203,14 @@ def _is_plain_text(value: Any) -> bool:
     )
 
 
-def _by_schema(kind: str, sent: dict[str, Any], is_signed: bool) -> Message:
+def _by_schema(kind: str, sent: dict[str, Any], is_signed: bool, late_by: timedelta | None) -> Message:
     """What the hand-written checks were not sure of goes once more through the schema, whose answer is the answer."""
     try:
         loaded = schemas.BY_TYPE[kind].load(sent)
     except ValidationError as err:
         code, detail = schemas.refusal(err)
         raise _Refused(code, detail) from err
-    return Message(**{"traits": {}, "properties": {}, **_NOTHING, **loaded, "signed": is_signed})
+    timestamp = timestamps.later(loaded["timestamp"], late_by)
+    return Message(
+        **{"traits": {}, "properties": {}, **_NOTHING, **loaded, "timestamp": timestamp, "signed": is_signed}
+    )

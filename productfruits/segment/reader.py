@@ -6,7 +6,7 @@ once more through a tolerant reader built on the standard library, whose answer 
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -24,7 +24,7 @@ INTEGER_DIGITS = 4_300
 # Ten thousand different keys cannot be written in fewer bytes: `"":1,` is five of them.
 _BYTES_OF_MANY_KEYS = KEY_LIMIT * 5
 # Past this many commas the array is split by the reader that can stop early: a slice costs a hundred bytes of memory.
-_COMMAS_TO_SPLIT_AT_ONCE = 500_000
+COMMAS_TO_SPLIT_AT_ONCE = 500_000
 _BRACKET, _BACKSLASH = b"[\\"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], _REPLACEMENT)
@@ -41,6 +41,9 @@ WORDS = {
     "too_deep": f"The event nests more than {DEPTH_LIMIT} levels deep. Send flatter properties.",
     "too_many_keys": f"The event has more than {KEY_LIMIT:,} keys. Send fewer properties.",
     "batch_too_large": f"The array holds more than {ELEMENT_LIMIT:,} events. Lower the batch size in Segment.",
+    "not_one_event": "This address takes one event as a JSON object. Send several to /v1/batch.",
+    "no_batch": "The body is a JSON object without an array named `batch`. Send several events as "
+    '{"batch": [...]}, or one event to the path of its type.',
     "duplicate_key": "A delete or alias names one of its keys twice, so it is not certain whom it means. Send each key "
     "once.",
 }
@@ -70,7 +73,7 @@ class Body(msgspec.Struct, frozen=True, gc=False):
     elements: tuple[Element, ...]
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Carries the code of one element's problem out of the decoding."""
 
     def __init__(self, code: str) -> None:
@@ -82,31 +85,33 @@ _decode = msgspec.json.Decoder().decode
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def read(body: bytes) -> Body:
+def read(body: bytes, kind: str | None = None) -> Body:
     """The elements of a body. Raises Unreadable if there is nothing to keep in it.
 
     A key given twice takes its last value. NUL and lone surrogates become U+FFFD, in keys as in values. Integers keep
     all their digits; above 4,300 of them they come as text. In an array a bad element spoils only itself, as long as
-    the array is JSON at all.
+    the array is JSON at all. `kind` is the type of a single event where the body need not say it.
     """
-    return _read(body, _fast_slices, _fast_value)
+    return _read(body, _fast_slices, fast_value, kind)
 
 
-def read_tolerantly(body: bytes) -> Body:
+def read_tolerantly(body: bytes, kind: str | None = None) -> Body:
     """The same answer as `read`, without the fast reader: what every body the fast one can read is held to."""
-    return _read(body, _tolerant_slices, _tolerant_value)
+    return _read(body, tolerant_slices, tolerant_value, kind)
 
 
-def _read(body: bytes, split: Callable[[bytes], list[bytes]], decode: Callable[[bytes], Any]) -> Body:
-    if body.startswith(slices.BOM):
-        body = body[len(slices.BOM) :]
+def array_of(raws: Sequence[bytes], decode: Callable[[bytes], Any]) -> Body:
+    if len(raws) > ELEMENT_LIMIT:
+        raise Unreadable("batch_too_large")
+    return Body(True, tuple([element_of(raw, decode, True) for raw in raws]))
+
+
+def _read(body: bytes, split: Callable[[bytes], list[bytes]], decode: Callable[[bytes], Any], kind: str | None) -> Body:
+    body = body.removeprefix(slices.BOM)
     start = body.lstrip(b" \t\n\r")[:1]
     if start == b"[":
-        raws = split(body)
-        if len(raws) > ELEMENT_LIMIT:
-            raise Unreadable("batch_too_large")
-        return Body(True, tuple([_element(raw, decode, True) for raw in raws]))
-    element = _element(body, decode, False)
+        return array_of(split(body), decode)
+    element = element_of(body, decode, False, kind)
     if start != b"{":
         raise Unreadable("not_object_or_array")
     if element.problem is not None and element.problem != "duplicate_key":
@@ -114,7 +119,7 @@ def _read(body: bytes, split: Callable[[bytes], list[bytes]], decode: Callable[[
     return Body(False, (element,))
 
 
-def _element(raw: bytes, decode: Callable[[bytes], Any], in_array: bool) -> Element:
+def element_of(raw: bytes, decode: Callable[[bytes], Any], in_array: bool, kind: str | None = None) -> Element:
     try:
         value = decode(raw)
         if type(value) is dict:
@@ -122,35 +127,35 @@ def _element(raw: bytes, decode: Callable[[bytes], Any], in_array: bool) -> Elem
             is_wrapped = in_array and len(value) == 1 and type(value.get("json")) is dict
             if is_wrapped:
                 value = value["json"]
-            kind = value.get("type")
+            kind = kind or value.get("type")
             if kind not in _LENIENT_TYPES and type(kind) is str and kind.lower() in _STRICT_TYPES:
                 _refuse_double_keys(raw, is_wrapped)
-    except _Refused as refused:
+    except Refused as refused:
         return Element(None, refused.code, WORDS[refused.code])
     return Element(value)
 
 
 def _fast_slices(body: bytes) -> list[bytes]:
-    if body.count(b",") <= _COMMAS_TO_SPLIT_AT_ONCE:
+    if body.count(b",") <= COMMAS_TO_SPLIT_AT_ONCE:
         try:
             return [bytes(raw) for raw in _split(body)]
         except (ValueError, RecursionError):
             pass
-    return _tolerant_slices(body)
+    return tolerant_slices(body)
 
 
-def _tolerant_slices(body: bytes) -> list[bytes]:
+def tolerant_slices(body: bytes) -> list[bytes]:
     raws = slices.elements(body, ELEMENT_LIMIT)
     if raws is None:
         raise Unreadable("invalid_json")
     return raws
 
 
-def _fast_value(raw: bytes) -> Any:
+def fast_value(raw: bytes) -> Any:
     try:
         value = _decode(raw)
     except (ValueError, RecursionError):
-        return _tolerant_value(raw)
+        return tolerant_value(raw)
     # Cheap signs that something is to be measured or replaced; an integer is the fastest thing to look for in bytes.
     opened = raw.count(b"{") + (raw.count(b"[") if _BRACKET in raw else 0)
     if (
@@ -162,11 +167,11 @@ def _fast_value(raw: bytes) -> Any:
     return value
 
 
-def _tolerant_value(raw: bytes) -> Any:
+def tolerant_value(raw: bytes) -> Any:
     try:
         value = json.loads(raw.decode("utf-8"), parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant)
     except RecursionError:
-        raise _Refused("too_deep") from None
+        raise Refused("too_deep") from None
     except ValueError as err:
         raise Unreadable("invalid_json") from err
     return _Walk().storable(value, 1)
@@ -194,9 +199,9 @@ class _Walk:
     def _count(self, depth: int, keys: int) -> None:
         self.keys += keys
         if depth > DEPTH_LIMIT:
-            raise _Refused("too_deep")
+            raise Refused("too_deep")
         if self.keys > KEY_LIMIT:
-            raise _Refused("too_many_keys")
+            raise Refused("too_many_keys")
 
 
 def _storable_text(text: str) -> str:
@@ -216,7 +221,7 @@ def _integer(digits: str) -> int | str:
 def _float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise _Refused("number_out_of_range")
+        raise Refused("number_out_of_range")
     return number
 
 
@@ -232,4 +237,4 @@ def _refuse_double_keys(raw: bytes, is_wrapped: bool) -> None:
     for level in levels:
         keys = [_storable_text(key) for key, _ in level]
         if len(set(keys)) < len(keys):
-            raise _Refused("duplicate_key")
+            raise Refused("duplicate_key")

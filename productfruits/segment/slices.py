@@ -1,9 +1,10 @@
 """Where a JSON value begins and ends, found on the raw bytes without parsing them.
 
-Nothing here decodes, recurses or trusts the body: the work is linear in its length, whatever it holds. What is cut may
-still be no JSON; the reader says so afterwards.
+Nothing here decodes more than a key, recurses or trusts the body: the work is linear in its length, whatever it holds.
+What is cut may still be no JSON; the reader says so afterwards.
 """
 
+import json
 import re
 
 BOM = b"\xef\xbb\xbf"
@@ -12,6 +13,7 @@ FIRST_ELEMENT_BYTES = 1024 * 1024
 
 _BLANKS = re.compile(rb"[ \t\n\r]*")
 _ARRAY_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\n\r]*\[[ \t\n\r]*")
+_OBJECT_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\n\r]*\{[ \t\n\r]*")
 # Group 1: a string met a backslash; 2: brackets open; 3: brackets close. A plain string matches no group.
 # Runs of brackets are one match, so that a body of nothing but brackets costs one step and not a million.
 _MARK = re.compile(rb'"[^"\\]*(?:"|(\\)|\Z)|([\[{]+)|([\]}]+)')
@@ -59,6 +61,42 @@ def elements(body: bytes, at_most: int) -> list[bytes] | None:
         at = _after_blanks(body, end)
         separator = body[at : at + 1]
         if separator == b"]":
+            return found if _only_blanks_after(body, at + 1) else None
+        if separator != b",":
+            return None
+        at = _after_blanks(body, at + 1)
+
+
+def members(body: bytes) -> dict[str, bytes] | None:
+    """The exact bytes of every value of an object body by its key, or None if it is no object.
+
+    Of a key given twice the last value counts.
+    """
+    start = _OBJECT_START.match(body)
+    if start is None:
+        return None
+    at = start.end()
+    found: dict[str, bytes] = {}
+    if body[at : at + 1] == b"}":
+        return found if _only_blanks_after(body, at + 1) else None
+    while True:
+        key_end = value_end(body, at, len(body)) if body[at : at + 1] == b'"' else None
+        if key_end is None:
+            return None
+        colon = _after_blanks(body, key_end)
+        if body[colon : colon + 1] != b":":
+            return None
+        value = _after_blanks(body, colon + 1)
+        end = value_end(body, value, len(body))
+        if end is None:
+            return None
+        try:
+            found[json.loads(body[at:key_end].decode())] = body[value:end]
+        except ValueError:
+            return None
+        at = _after_blanks(body, end)
+        separator = body[at : at + 1]
+        if separator == b"}":
             return found if _only_blanks_after(body, at + 1) else None
         if separator != b",":
             return None

@@ -47,6 +47,16 @@ def parse(value: Any) -> datetime | None:
     return None
 
 
+def later(instant: datetime | None, by: timedelta | None) -> datetime | None:
+    """The instant moved by so much; where it is then out of the calendar, or there is nothing to move by, as it was."""
+    if instant is None or by is None:
+        return instant
+    try:
+        return instant + by
+    except OverflowError:
+        return instant
+
+
 def _counted(count: int | float) -> datetime:
     if -_SECONDS_BELOW < count < _SECONDS_BELOW:
         return _EPOCH + timedelta(seconds=count)

@@ -5,8 +5,9 @@ import hashlib
 import secrets as random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from productfruits.errors import ProductFruitsError
@@ -81,13 +82,17 @@ class LiveSecret:
 
 @dataclass(frozen=True, slots=True)
 class LiveConnection:
-    """What the webhook needs to know about a token. Plain values: safe to keep in memory and to share by threads."""
+    """What a way in needs to know about its sender. Plain values: safe to keep in memory and to share by threads.
+
+    `trust` is that of the token or key by which it was found (rule 10); `secrets` only verify the webhook.
+    """
 
     id: int
     workspace_id: int
     workspace_key: str
     active: bool
     accepts_batches: bool
+    trust: Literal["server", "public"]
     secrets: tuple[LiveSecret, ...]
 
 
@@ -103,12 +108,12 @@ def activate(session: Session, workspace: Workspace, now: dt.datetime, vault: Va
                 "productfruits segment reactivate --workspace KEY; its URL and secret are still the same."
             )
         raise AlreadyActive()
-    auth_token = "pfa_" + random.token_urlsafe(32)
+    auth_token = _new_auth_token()
     connection = Connection(
         workspace_id=workspace.id,
         token=random.token_urlsafe(24),
         write_key="key_" + random.token_hex(16),
-        auth_token_digest=hashlib.sha256(auth_token.encode()).hexdigest(),
+        auth_token_digest=key_digest(auth_token),
         active=True,
         accepts_batches=True,
         created_at=now,
@@ -150,6 +155,14 @@ def revoke(session: Session, connection: Connection, secret_id: int, now: dt.dat
     _end(chosen, now)
     session.flush()
     return chosen
+
+
+def renew_auth_token(session: Session, connection: Connection) -> str:
+    """A new auth token, in clear only in this answer. The old one stops working within two seconds on every process."""
+    auth_token = _new_auth_token()
+    connection.auth_token_digest = key_digest(auth_token)
+    session.flush()
+    return auth_token
 
 
 def deactivate(session: Session, connection: Connection) -> None:
@@ -216,6 +229,7 @@ def by_token(session: Session, token: str, now: dt.datetime, vault: Vault) -> Li
         workspace_key=workspace_key,
         active=connection.active,
         accepts_batches=connection.accepts_batches,
+        trust="server",
         secrets=tuple(
             LiveSecret(secret.id, vault.decrypt(secret.identity, secret.ciphertext), secret.expires_at)
             for secret in live_secrets(connection, now)
@@ -223,9 +237,39 @@ def by_token(session: Session, token: str, now: dt.datetime, vault: Vault) -> Li
     )
 
 
+def by_key(session: Session, key: str) -> LiveConnection | None:
+    """The connection whose write key or auth token this is, or None. The write key is public, the token is not."""
+    found = session.execute(
+        select(Connection, Workspace.key)
+        .join(Connection.workspace)
+        .where(or_(Connection.write_key == key, Connection.auth_token_digest == key_digest(key)))
+    ).one_or_none()
+    if found is None:
+        return None
+    connection, workspace_key = found
+    return LiveConnection(
+        id=connection.id,
+        workspace_id=connection.workspace_id,
+        workspace_key=workspace_key,
+        active=connection.active,
+        accepts_batches=connection.accepts_batches,
+        trust="public" if connection.write_key == key else "server",
+        secrets=(),
+    )
+
+
+def key_digest(key: str) -> str:
+    """The hash under which an auth token is kept."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def webhook_url(base_url: str, token: str) -> str:
     """The URL to paste into Segment."""
     return f"{base_url}/webhooks/segment/{token}"
+
+
+def _new_auth_token() -> str:
+    return "pfa_" + random.token_urlsafe(32)
 
 
 def _add_secret(

@@ -48,6 +48,35 @@ def event_with_user(row: Event) -> Document:
     return {**event(row), "user_id": row.user_id}
 
 
+def message(row: Event) -> Document:
+    """The event as the message that it was, in Segment's form."""
+    is_about = row.type in ("identify", "group")
+    has_details = row.type in ("track", "page", "screen")
+    said = {
+        "event" if row.type == "track" else "name": row.name,
+        "userId": row.sent_user_id,
+        "anonymousId": row.anonymous_id,
+        "previousId": row.previous_id,
+        "groupId": row.group_id,
+        "traits": row.properties if is_about else None,
+        "properties": row.properties if has_details else None,
+    }
+    return {
+        "type": row.type,
+        "messageId": row.message_id,
+        "timestamp": instant(row.timestamp),
+        "receivedAt": instant(row.received_at),
+        "context": row.context,
+        **{name: value for name, value in said.items() if value is not None},
+    }
+
+
+def person(row: User) -> Document:
+    """A user at one level: traits, with id and e-mail among them."""
+    own = {"id": row.username, "email": row.email}
+    return {**row.traits, **{name: value for name, value in own.items() if value is not None}}
+
+
 def group(row: Group, members: Iterable[User]) -> Document:
     return {
         "group_id": row.group_id,

@@ -46,7 +46,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     connection_id: int | None
     #: The secret that verified it, for "last used"; None where there was none.
     secret_id: int | None
-    #: The way in: "webhook", through which replays and test events come as well.
+    #: The way in: "webhook" (replays and test events come through it as well), "tracking", "function" or "api".
     source: str
     #: "server" or "public" (rule 10).
     trust: Literal["server", "public"]

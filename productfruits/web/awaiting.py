@@ -1,4 +1,4 @@
-"""Awaiting the writer on an event loop: outcomes from its thread, and an end to patience."""
+"""How an event loop waits for the writer's thread: woken once a group, and with one patience for all."""
 
 import asyncio
 from collections import deque

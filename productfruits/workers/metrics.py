@@ -23,7 +23,7 @@ class Metrics:
             "productfruits_messages", "Messages received, by what became of them.", ["outcome"], registry=self.registry
         )
         self.refused = Counter(
-            "productfruits_webhook_refused", "Webhook requests refused.", ["reason"], registry=self.registry
+            "productfruits_webhook_refused", "Requests of senders refused.", ["reason"], registry=self.registry
         )
         self.group_messages = Histogram(
             "productfruits_group_messages", "Messages a transaction.", buckets=_SIZES, registry=self.registry

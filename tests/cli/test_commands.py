@@ -62,6 +62,16 @@ def test_segment_is_activated_once(run: Run, acme: str) -> None:
     assert "segment rotate" in refusal(run("segment", "activate", "--workspace", acme, "--json"))
 
 
+def test_an_auth_token_is_renewed(run: Run, acme: str, sessions: sessionmaker[Session]) -> None:
+    old = document(run("segment", "activate", "--json"))["auth_token"]
+    new = document(run("segment", "renew-token", "--json"))["auth_token"]
+    with sessions() as session:
+        assert connections.by_key(session, old) is None
+        found = connections.by_key(session, new)
+    assert found is not None and (found.trust, found.workspace_key) == ("server", acme)
+    assert actions(sessions, acme)[-1].action == "connection.token_renewed"
+
+
 def test_the_url_is_the_public_one(run: Run, acme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRODUCTFRUITS_PUBLIC_URL", "https://onboarding.example.com/")
     made = document(run("segment", "activate", "--json"))

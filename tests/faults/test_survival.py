@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from productfruits.models import DeadLetter
 from productfruits.services import intake
 from productfruits.services.intake import Arrival, Receipt
-from productfruits.web.ingest.webhook import Door
+from productfruits.web.ingest.door import Door
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.writer import Writer
 from tests.faults.ledger import Hook, Ledger, Sender, loading, query, serving_on, stored_messages

@@ -1,6 +1,7 @@
 """Sends webhooks to an app in this process: as WSGI, and through the ASGI front. Both answer alike, or a test fails."""
 
 import asyncio
+import base64
 import datetime as dt
 import json
 import threading
@@ -44,6 +45,8 @@ class Connected:
     connection_id: int
     token: str
     secret: bytes
+    write_key: str
+    auth_token: str
 
     @property
     def path(self) -> str:
@@ -64,6 +67,11 @@ class Connected:
         return http.send("POST", self.path, headers, body)
 
 
+def basic(key: str) -> tuple[str, str]:
+    """The header in which SDKs give the write key."""
+    return ("Authorization", "Basic " + base64.b64encode(f"{key}:".encode()).decode())
+
+
 def encoded(message: Any) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode()
 
@@ -75,7 +83,12 @@ def connect(runtime: Runtime, name: str = "Acme") -> Connected:
         workspace = workspaces.create(session, name, now)
         activated = connections.activate(session, workspace, now, runtime.vault)
         return Connected(
-            workspace.id, activated.connection.id, activated.webhook_token, activated.webhook_secret.encode()
+            workspace.id,
+            activated.connection.id,
+            activated.webhook_token,
+            activated.webhook_secret.encode(),
+            activated.write_key,
+            activated.auth_token,
         )
 
 

@@ -69,6 +69,7 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("GET", f"{S}/segment/live"): ("viewer", {}),
     ("POST", f"{S}/segment/activate"): ("owner", {}),
     ("POST", f"{S}/segment/rotate"): ("owner", {"overlap_hours": "24"}),
+    ("POST", f"{S}/segment/auth-token"): ("owner", {}),
     ("POST", f"{S}/segment/revoke"): ("owner", {"secret": "{secret}"}),
     ("POST", f"{S}/segment/deactivate"): ("owner", {}),
     ("POST", f"{S}/segment/reactivate"): ("owner", {}),

@@ -77,6 +77,33 @@ def owner(app: Flask) -> Owner:
     return Owner(app)
 
 
+class TestSenders:
+    def test_it_says_what_each_sdk_is_to_be_told(self, owner: Owner, app: Flask) -> None:
+        answer = owner.post(f"{owner.page}/activate")
+        write_key = value_of(answer.text, "write-key")
+        page = owner.get(owner.page).text
+        assert value_of(page, "write-key") == write_key
+        assert value_of(page, "sdk-host") == "http://127.0.0.1:8000"
+        assert value_of(page, "api-host") == "127.0.0.1:8000/v1"
+        assert is_taken(app, value_of(page, "function-url"), value_of(answer.text, "auth-token"))
+        assert value_of(answer.text, "auth-token") not in page
+
+    def test_a_new_auth_token_ends_the_old_one(self, owner: Owner, app: Flask) -> None:
+        old = value_of(owner.post(f"{owner.page}/activate").text, "auth-token")
+        answer = owner.post(f"{owner.page}/auth-token")
+        new = value_of(answer.text, "auth-token")
+        assert "webhook-secret" not in answer.text
+        url = value_of(answer.text, "function-url")
+        assert (is_taken(app, url, old), is_taken(app, url, new)) == (False, True)
+        assert new not in owner.get(owner.page).text
+        assert owner.audited(app)[-1].startswith("connection.token_renewed")
+
+
+def is_taken(app: Flask, url: str, token: str) -> bool:
+    path = url.removeprefix("http://127.0.0.1:8000")
+    return app.test_client().post(path, json=message(), headers={"X-Auth-Token": token}).status_code == 200
+
+
 class TestActivating:
     def test_it_shows_url_and_secret_once(self, owner: Owner, app: Flask) -> None:
         assert "Not connected" in owner.get(f"/w/{owner.key}/").text

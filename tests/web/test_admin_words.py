@@ -9,7 +9,9 @@ import pytest
 import productfruits
 from productfruits.segment import messages, reader, schemas
 from productfruits.web.admin import words
-from productfruits.web.ingest import refusals
+from productfruits.web.api import schemas as schemas_of_api
+from productfruits.web.ingest import refusals, tracking
+from productfruits.web.ingest.answers import Answer
 
 NOW = dt.datetime(2030, 1, 7, 9, tzinfo=dt.UTC)
 PACKAGE = Path(productfruits.__file__).parent
@@ -48,8 +50,13 @@ def test_it_says_the_exact_moment_in_utc() -> None:
 
 
 def test_every_reason_of_a_refusal_has_a_headline() -> None:
-    codes = {*refusals.WORDS, *reader.WORDS, *messages.WORDS, *schemas.WORDS}
+    said = [answer.code for answer in vars(tracking).values() if isinstance(answer, Answer) and answer.status == 400]
+    codes = {*refusals.WORDS, *reader.WORDS, *messages.WORDS, *schemas.WORDS, *said}
     assert codes - set(words.REASONS) == set()
+
+
+def test_every_way_in_has_words() -> None:
+    assert set(words.SOURCES) == set(schemas_of_api.SOURCES)
 
 
 def test_every_action_of_the_audit_log_has_words() -> None:

@@ -21,6 +21,7 @@ from productfruits.services import api_keys, audiences, contents, publishing, re
 from productfruits.services.rejections import Refused
 from productfruits.web.api import openapi, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
+from productfruits.web.ingest.ways import WAYS
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
 from tests.services.factories import NOW
@@ -83,6 +84,7 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
 
 def path_of(endpoint: Endpoint, acme: Acme) -> str:
     path = endpoint.path.replace("<user_id>", acme.ann).replace("<path:group_id>", acme.group)
+    path = path.replace("<path:username>", "ann")
     return path.replace("<key>", "list" if path.startswith("/checklists") else "one").replace("<int:number>", "1")
 
 
@@ -231,7 +233,7 @@ def test_every_route_under_the_prefix_is_in_the_table(app_on_both: Flask) -> Non
     routed = {
         (method, rule.rule)
         for rule in app_on_both.url_map.iter_rules()
-        if rule.rule.startswith("/api/")
+        if rule.rule.startswith("/api/") and rule.rule not in {way.route for way in WAYS}
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     documented = {(endpoint.method, PREFIX + endpoint.path) for endpoint in ENDPOINTS}

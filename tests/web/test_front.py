@@ -16,7 +16,7 @@ from productfruits.asgi import Front
 from productfruits.cli.serve import granian
 from productfruits.database import begin_immediate
 from productfruits.segment.signature import sign
-from productfruits.web.ingest.webhook import Door
+from productfruits.web.ingest.door import Door
 from productfruits.workers.runtime import Runtime
 from tests.pgtemp import free_port
 from tests.web.requesting import Connected, connect, encoded

@@ -1,5 +1,6 @@
 """The table of replies: what the webhook answers to whom, the same as WSGI and through the front, on both databases."""
 
+import dataclasses
 import datetime as dt
 import json
 from typing import Any
@@ -243,7 +244,7 @@ def test_a_rotated_secret_goes_on_and_a_revoked_one_stops(http: Http, connected:
         connection = connections.required(session, connected.workspace_id)
         old = connection.secrets[0].id
         new = connections.rotate(session, connection, now, runtime.vault)
-    renewed = Connected(connected.workspace_id, connected.connection_id, connected.token, new.webhook_secret.encode())
+    renewed = dataclasses.replace(connected, secret=new.webhook_secret.encode())
     while renewed.post(http, {**TRACK, "messageId": "r1"}).status == 401:
         assert dt.datetime.now(dt.UTC) - now < dt.timedelta(minutes=1)
     assert connected.post(http, {**TRACK, "messageId": "r2"}).status == 200

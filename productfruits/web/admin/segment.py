@@ -6,6 +6,7 @@ import secrets as random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from flask import flash, redirect, render_template, request, url_for
@@ -44,11 +45,11 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """A secret in clear, for the one page that shows it."""
+    """What is in clear on the one page that shows it."""
 
     title: str
     text: str
-    secret: str
+    secret: str | None = None
     auth_token: str | None = None
 
 
@@ -110,6 +111,15 @@ def rotate(place: Place) -> ResponseReturnValue:
         else "Paste the new secret into Segment now: what is still signed with the old one is refused already."
     )
     return _page(place, Revealed("The new secret", text, made.webhook_secret))
+
+
+@gate.page("/w/<workspace>/settings/segment/auth-token", needs="owner", methods=("POST",))
+def renew_auth_token(place: Place) -> ResponseReturnValue:
+    with current_runtime().writing() as store:
+        token = connections.renew_auth_token(store, connections.required(store, place.workspace.id))
+        gate.record(store, place, "connection.token_renewed")
+    text = "Give it to your servers and functions now: what still comes with the old one is refused already."
+    return _page(place, Revealed("The new auth token", text, auth_token=token))
 
 
 @gate.page("/w/<workspace>/settings/segment/revoke", needs="owner", methods=("POST",))
@@ -234,6 +244,7 @@ def _page(place: Place, revealed: Revealed | None = None) -> ResponseReturnValue
         webhook_url=connections.webhook_url(base_url, found.connection.token) if found else None,
         last_reported_at=last_reported_at,
         obstacle=reachability.obstacle(base_url),
+        address=urlsplit(base_url),
     )
 
 

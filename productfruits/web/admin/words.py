@@ -57,6 +57,15 @@ HOW: Final[Mapping[str, str]] = {
     "identify": "came together with a known id in an identify",
 }
 KINDS: Final[Mapping[str, str]] = {"user_id": "userId", "anonymous_id": "anonymousId"}
+#: Event.source and Rejection.source -> the way in.
+SOURCES: Final[Mapping[str, str]] = {
+    "webhook": "Segment webhook",
+    "tracking": "Tracking API",
+    "function": "Segment function",
+    "api": "HTTP API",
+    "snippet": "Snippet",
+    "server": "This server",
+}
 #: Event.type -> icon.
 ICONS: Final[Mapping[str, str]] = {
     "identify": "user-check",
@@ -78,7 +87,10 @@ REASONS: Final[Mapping[str, str]] = {
     "body_too_slow": "Request too slow",
     "body_incomplete": "Request ended early",
     "content_encoding": "Compressed request",
+    "invalid_gzip": "Not valid gzip",
     "invalid_json": "Not valid JSON",
+    "no_batch": "No batch in it",
+    "not_one_event": "Several events where one is taken",
     "not_object_or_array": "Not an event",
     "not_an_object": "Element is no event",
     "no_type": "Event without a type",
@@ -117,6 +129,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "connection.events_on": "Switched events to Segment on",
     "connection.reactivated": "Activated Segment again",
     "connection.tested": "Sent a test event",
+    "connection.token_renewed": "Made a new auth token",
     "content.archived": "Archived a tour or checklist",
     "content.changed": "Changed a draft",
     "content.created": "Made a tour or checklist",
@@ -167,6 +180,7 @@ def register(app: Flask) -> None:
         alias_kinds=KINDS,
         event_icons=ICONS,
         reasons=REASONS,
+        sources=SOURCES,
         actions=ACTIONS,
     )
 

@@ -11,13 +11,14 @@ from productfruits.web.api import (
     following,
     openapi,
     refusals,
+    sending,
     themes,
     users,
     workspace,
 )
 
 #: Each module registers its endpoints or routes when it is imported.
-MODULES = (audiences, content_schema, contents, events, following, themes, users, workspace)
+MODULES = (audiences, content_schema, contents, events, following, sending, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 

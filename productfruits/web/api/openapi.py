@@ -38,6 +38,7 @@ ALWAYS = (401, 503)
 _PART = re.compile(r"<(?:\w+:)?(\w+)>")
 _PARTS = {
     "user_id": "Our id of the user.",
+    "username": "The user's id in your own database.",
     "group_id": "Segment's groupId.",
     "key": "Its key.",
     "number": "Its number.",

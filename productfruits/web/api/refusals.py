@@ -17,7 +17,9 @@ from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
 from productfruits.services.user_changes import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from productfruits.services.users import NoSuchUser
+from productfruits.workers.ingest_lock import AlreadyServed
 from productfruits.workers.store_faults import Fault, classify
+from productfruits.workers.writer import NotStored
 
 log = structlog.get_logger()
 
@@ -118,6 +120,8 @@ def _said_no(error: ProductFruitsError) -> Response:
     if isinstance(error, Unreadable):
         return refused(error.status, error.code, str(error))
     known = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
+    if isinstance(error, NotStored | AlreadyServed):
+        return _not_now()
     if known is None:
         return _unforeseen(error)
     status, code = known
@@ -146,6 +150,10 @@ def _unforeseen(error: Exception) -> Response:
         # The kind and the place, and not the message: it may quote what a customer's user typed.
         log.error("api_failed", error=type(error).__name__, route=str(request.url_rule), at=_where(error))
         return refused(500, *INTERNAL)
+    return _not_now()
+
+
+def _not_now() -> Response:
     response = refused(503, *UNAVAILABLE)
     response.headers["Retry-After"] = "5"
     return response

@@ -9,6 +9,7 @@ from productfruits.services import pages
 KINDS = ("user_id", "anonymous_id")
 RULES = ("email", "username", "alias", "created", "anonymous", "none")
 CONFLICTS = ("email_and_id", "email_taken", "alias")
+SOURCES = ("webhook", "tracking", "function", "api", "snippet", "server")
 WHEN = "ISO 8601, UTC, milliseconds"
 
 
@@ -77,6 +78,16 @@ class User(Answer):
     created_at = instant("When the user was made here", required=True)
 
 
+class EventsQuery(Query):
+    """Which events, and in which form."""
+
+    format = text(
+        "`jitsu2` or `jitsu1`: each event as Jitsu 2.0 or 1.0 has it, with what is known of its user, instead of the "
+        "fields below.",
+        validate=validate.OneOf(("jitsu2", "jitsu1")),
+    )
+
+
 class UserChange(Schema):
     """What to change. What is left out stays."""
 
@@ -119,7 +130,7 @@ class Event(Answer):
     timestamp = instant("When it happened, by the sender's clock", required=True)
     received_at = instant("When it arrived", required=True)
     properties = json_object("Properties; of identify and group the traits.", required=True)
-    source = text("The way it came in, like webhook.", required=True)
+    source = text("The way it came in.", required=True, validate=validate.OneOf(SOURCES))
     matched_by = text("Which rule found the user.", required=True, validate=validate.OneOf(RULES))
 
 

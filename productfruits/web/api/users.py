@@ -53,6 +53,19 @@ def erase_user(caller: Caller, user_id: str) -> Document:
     return {"erased": dataclasses.asdict(erased)}
 
 
+@endpoint("DELETE", "/users/by-username/<path:username>", answer=schemas.Erasure, refusals=(404,))
+def erase_user_by_username(caller: Caller, username: str) -> Document:
+    """Erase one user by the id in your own database.
+
+    The same as by our id. A former or aliased id finds the user as well.
+    """
+    with current_runtime().reading() as session:
+        user = users.find(session, caller.workspace_id, username=username)
+    if user is None:
+        raise users.NoSuchUser()
+    return erase_user(caller, user.id)
+
+
 @endpoint("GET", "/users/<user_id>/events", query=schemas.Query, answer=schemas.EventPage, refusals=(400, 404))
 def list_user_events(caller: Caller, user_id: str, query: dict[str, Any]) -> Document:
     """List the events of one user.

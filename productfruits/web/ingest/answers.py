@@ -14,35 +14,37 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """An HTTP answer in plain values; the body is JSON. `code` is what the metrics and the log call it."""
+    """An HTTP answer in plain values. `code` is what the metrics and the log call it, `message` says a refusal."""
 
     status: int
     code: str
     body: bytes
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    message: str = ""
+    mimetype: str = "application/json"
 
 
-def stored(receipt: Receipt) -> Answer:
+def stored(receipt: Receipt, **more: str) -> Answer:
     """200: the transaction that holds the messages is committed."""
-    return Answer(
-        200,
-        "ok",
-        _encode(
-            {
-                "success": True,
-                "accepted": receipt.accepted,
-                "duplicates": receipt.duplicates,
-                "ignored": receipt.ignored,
-                "rejected": receipt.rejected,
-            }
-        ),
-    )
+    counts = {
+        "accepted": receipt.accepted,
+        "duplicates": receipt.duplicates,
+        "ignored": receipt.ignored,
+        "rejected": receipt.rejected,
+    }
+    return Answer(200, "ok", _encode({"success": True, **more, **counts}))
 
 
 def refused(status: int, code: str, message: str, **headers: str) -> Answer:
     """An answer that is no: `code` for programs, `message` for people."""
     content: dict[str, Any] = {"code": code, "message": message}
-    return Answer(status, code, _encode(content), {name.replace("_", "-"): value for name, value in headers.items()})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, code, _encode(content), named, message)
+
+
+def document(content: Any) -> Answer:
+    """200 with a JSON document."""
+    return Answer(200, "ok", _encode(content))
 
 
 #: One answer for every reason, so that nobody learns which tokens exist.

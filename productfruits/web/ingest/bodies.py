@@ -1,6 +1,7 @@
 """Bodies of ingest requests: bounded each, and bounded all together, so that no sender can take the memory."""
 
 import threading
+from dataclasses import dataclass
 
 from productfruits.web.ingest import answers
 from productfruits.web.ingest.answers import Answer
@@ -8,13 +9,27 @@ from productfruits.web.ingest.answers import Answer
 SINGLE_BYTES = 1024 * 1024
 #: 4,000 events (Segment's largest batch) of 8 KiB. Only for a live token, and only for an array.
 ARRAY_BYTES = 32 * 1024 * 1024
-#: All bodies that are being read or waiting to be stored.
+#: All bodies of webhooks that are being read or waiting to be stored.
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
+#: The same for senders that anybody can be, apart, so that they do not crowd out those that prove who they are.
+OPEN_BYTES = 32 * 1024 * 1024
 #: A body that is not here by then is given up.
 DEADLINE_S = 15.0
 
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large one body may be, and the refusal of a larger one."""
+
+    single_bytes: int = SINGLE_BYTES
+    array_bytes: int = ARRAY_BYTES
+    refusal: Answer = answers.TOO_LARGE
+
+
+WEBHOOK = Limits()
 
 
 class Budget:
@@ -43,17 +58,18 @@ class IncomingBody:
     INCOMPLETE = answers.INCOMPLETE
     TOO_SLOW = answers.TOO_SLOW
 
-    def __init__(self, budget: Budget, declared_bytes: int | None) -> None:
+    def __init__(self, budget: Budget, declared_bytes: int | None, limits: Limits = WEBHOOK) -> None:
         self._budget = budget
         self._declared_bytes = declared_bytes
+        self._limits = limits
         self._chunks: list[bytes] = []
         self._taken_bytes = 0
         self._limit_bytes: int | None = None
 
     def refuse_early(self) -> Answer | None:
         """The refusal that the declared length alone is reason for, before anything is read."""
-        if self._declared_bytes is not None and self._declared_bytes > ARRAY_BYTES:
-            return answers.TOO_LARGE
+        if self._declared_bytes is not None and self._declared_bytes > self._limits.array_bytes:
+            return self._limits.refusal
         return None
 
     def add(self, chunk: bytes) -> Answer | None:
@@ -67,9 +83,16 @@ class IncomingBody:
         if self._limit_bytes is None:
             start = b"".join(self._chunks).removeprefix(_BOM).lstrip(_BLANK)[:1]
             if start:
-                self._limit_bytes = ARRAY_BYTES if start == b"[" else SINGLE_BYTES
-        if self._taken_bytes > (self._limit_bytes or SINGLE_BYTES):
-            return answers.TOO_LARGE
+                self._limit_bytes = self._limits.array_bytes if start == b"[" else self._limits.single_bytes
+        if self._taken_bytes > (self._limit_bytes or self._limits.single_bytes):
+            return self._limits.refusal
+        return None
+
+    def grow(self, count: int) -> Answer | None:
+        """Account for bytes that were made of the body, such as what it inflates to, or say why there is no room."""
+        if not self._budget.take(count):
+            return answers.BUSY
+        self._taken_bytes += count
         return None
 
     def whole(self) -> bytes | Answer:

@@ -1,4 +1,4 @@
-"""Refused webhook requests, told to the settings page without blocking the answer and without flooding the store."""
+"""Refused requests, told to the settings page without blocking the answer and without flooding the store."""
 
 import datetime as dt
 import threading
@@ -18,6 +18,7 @@ WINDOW_S = 10.0
 #: Kinds of refusal that are remembered at once.
 KINDS = 10_000
 
+#: What the webhook's refusals mean for the settings in Segment.
 WORDS = {
     "missing_signature": "The request carried no signature. Enter the shared secret of this page in the Segment "
     "destination; without it Segment does not sign.",
@@ -49,7 +50,9 @@ class Refusals:
         self._guard = threading.Lock()
         self._windows: dict[tuple[int, str], _Window] = {}
 
-    def tell(self, connection: LiveConnection, code: str, detail: str | None = None) -> None:
+    def tell(
+        self, connection: LiveConnection, code: str, detail: str | None = None, *, source: str = "webhook"
+    ) -> None:
         """Have the refusal logged in words. Returns at once; a full or broken store drops it."""
         untold = self._untold(connection.id, code)
         if untold is None:
@@ -62,10 +65,10 @@ class Refusals:
             workspace_id=connection.workspace_id,
             connection_id=connection.id,
             secret_id=None,
-            source="webhook",
-            trust="server",
+            source=source,
+            trust=connection.trust,
             received_at=now,
-            refusal=Refused(now, "webhook", code, words),
+            refusal=Refused(now, source, code, words),
         )
         try:
             self._writer.submit(arrival, _nobody_waits)

@@ -1,10 +1,11 @@
 """The load must be what Segment sends, and never the same twice: else a pass measures something cheaper."""
 
+import base64
 import hashlib
 import hmac
 import json
 
-from bench.payloads import BATCH_SIZE, EXISTING_SHARE, Endpoint, Request, Traffic, batch, single
+from bench.payloads import BATCH_SIZE, EXISTING_SHARE, Endpoint, Request, Traffic, batch, single, tracked
 
 ENDPOINT = Endpoint("/webhooks/segment/token", b"a secret of the connection")
 
@@ -36,6 +37,17 @@ def test_it_signs_the_first_element_of_a_batch_alone() -> None:
 
     assert [element["messageId"] for element in json.loads(body)] == [message.message_id for message in messages]
     assert headers["x-signature"] == signature(messages[0].raw)
+    assert int(headers["content-length"]) == len(body)
+
+
+def test_a_batch_of_an_sdk_carries_the_write_key_and_no_signature() -> None:
+    messages = Traffic(seed=1, known=10).take(3)
+
+    headers, body = parts(tracked(Endpoint("", b"", "key_1"), messages))
+
+    assert headers["authorization"] == "Basic " + base64.b64encode(b"key_1:").decode()
+    assert "x-signature" not in headers
+    assert [element["messageId"] for element in json.loads(body)["batch"]] == [each.message_id for each in messages]
     assert int(headers["content-length"]) == len(body)
 
 

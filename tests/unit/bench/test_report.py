@@ -43,6 +43,13 @@ def test_the_product_must_be_a_multiple_of_the_naive_app(load: str, rate: float,
     assert (not failed(figures, [], [])) == passes
 
 
+@pytest.mark.parametrize(("rate", "passes"), [(1_000, True), (900, True), (899, False)])
+def test_batches_of_sdks_must_be_as_fast_as_those_of_webhooks(rate: float, passes: bool) -> None:
+    figures = [figure("productfruits", rate, "tracking"), figure("productfruits", 1_000, "batches")]
+
+    assert (not failed(figures, [], [])) == passes
+
+
 @pytest.mark.parametrize(("refused", "unstored"), [(1, 0), (0, 1), (0, -1)])
 def test_speed_does_not_count_when_a_message_was_refused_or_not_stored_once(refused: int, unstored: int) -> None:
     figures = [figure("productfruits", 900, refused=refused, unstored=unstored), figure("naive", 100)]

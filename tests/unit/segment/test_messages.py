@@ -35,7 +35,7 @@ COMPLETE: dict[str, Any] = {
 }
 
 
-def parsed(*events: Any, signed: Signed | None = WHOLE, **allowed: bool) -> Parsed:
+def parsed(*events: Any, signed: Signed | None = WHOLE, **allowed: Any) -> Parsed:
     """What an array of these events says."""
     return parse(Body(True, tuple(Element(event) for event in events)), signed=signed, **allowed)
 
