@@ -18,6 +18,7 @@ from productfruits.models import Admin, Workspace
 from productfruits.services import (
     admins,
     api_keys,
+    audiences,
     audit,
     connections,
     contents,
@@ -151,6 +152,8 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
             "identity_secret": identity_secrets.rotate(session, workspace.id, now, runtime.vault).secret_id,
+            "audience_key": _audience(session, workspace, "seen", now),
+            "keep_audience": _audience(session, workspace, "kept", now),
             "theme_key": _theme(session, workspace, now),
             "demo_page": "projects",
             "token": activated.webhook_token,
@@ -175,6 +178,11 @@ def _checklist(session: Session, workspace: Workspace, now: dt.datetime) -> str:
         if count < 3:
             publishing.publish(session, content, "cli", now)
     return key
+
+
+def _audience(session: Session, workspace: Workspace, stem: str, now: dt.datetime) -> str:
+    rule = {"kind": "computed", "name": "visits", "op": "at_least", "value": 1}
+    return audiences.create(session, workspace.id, f"{stem}-{workspace.name.lower()}", "Seen", rule, now).key
 
 
 def _theme(session: Session, workspace: Workspace, now: dt.datetime) -> str:

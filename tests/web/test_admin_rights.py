@@ -32,12 +32,23 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", f"{W}/users/<user_id>/erase"): ("editor", {"confirm": "erase"}),
     ("GET", f"{W}/users/<user_id>/content"): ("viewer", {}),
     ("POST", f"{W}/users/<user_id>/content/reset"): ("editor", {}),
+    ("GET", f"{W}/audiences"): ("viewer", {}),
+    ("POST", f"{W}/audiences"): ("editor", {"key": "another", "name": "Another"}),
+    ("GET", f"{W}/audiences/<audience_key>"): ("viewer", {}),
+    ("GET", f"{W}/audiences/<audience_key>/members"): ("viewer", {}),
+    ("POST", f"{W}/audiences/<audience_key>"): (
+        "editor",
+        {"name": "Changed", "rule.match": "all", "rule.0.kind": "audience", "rule.0.key": "{keep_audience}"},
+    ),
+    ("POST", f"{W}/audiences/<audience_key>/delete"): ("editor", {}),
     ("GET", f"{W}/conflicts"): ("viewer", {}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/merge"): ("editor", {"keep": "{keep}"}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/dismiss"): ("editor", {}),
     ("GET", f"{W}/content"): ("viewer", {}),
     ("POST", f"{W}/content"): ("editor", {"kind": "tour", "key": "another", "name": "Another"}),
+    ("POST", f"{W}/content/starters"): ("editor", {}),
     ("GET", f"{C}"): ("viewer", {}),
+    ("GET", f"{C}/audience"): ("viewer", {}),
     ("POST", f"{C}/draft"): ("editor", {"name": "Changed", "title": "T", "items.0.id": "a", "items.0.title": "A"}),
     ("POST", f"{C}/publish"): ("editor", {}),
     ("POST", f"{C}/unpublish"): ("editor", {}),
@@ -262,7 +273,7 @@ def test_nobody_is_sent_to_the_login(shared: World, method: str, rule: str) -> N
     before = shared.version()
     path, form = _request(rule, shared.acme)
     answer = _send(shared.person(None), method, path, form)
-    if rule.endswith("/live"):
+    if rule.endswith(("/live", "/members", "/audience")):
         assert (answer.status_code, answer.headers["HX-Refresh"]) == (401, "true")
     else:
         assert answer.status_code == 303

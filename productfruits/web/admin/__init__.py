@@ -6,6 +6,7 @@ from productfruits.services import admins
 from productfruits.web.admin import (
     account,
     api_keys,
+    audiences,
     conflicts,
     contents,
     demo,
@@ -31,6 +32,7 @@ from productfruits.web.admin import (
 MODULES = (
     account,
     api_keys,
+    audiences,
     conflicts,
     contents,
     demo,

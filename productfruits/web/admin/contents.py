@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from productfruits.adoption import documents
 from productfruits.adoption.documents import Document, InvalidDocument, Problem
 from productfruits.models import Content
-from productfruits.services import contents, publishing, themes
+from productfruits.services import audiences, contents, publishing, starters, themes
 from productfruits.web import current_runtime
 from productfruits.web.admin import forms, gate
 from productfruits.web.admin.editor import blank, controls, reading, rules
@@ -45,6 +45,16 @@ def create(place: Place) -> ResponseReturnValue:
         contents.create(store, place.workspace.id, document["kind"], document, gate.now())
         gate.record(store, place, "content.created", content=document["key"])
     return _to_editor(place, document["key"])
+
+
+@gate.page(f"{ALL}/starters", needs="editor", methods=("POST",))
+def add_starters(place: Place) -> ResponseReturnValue:
+    """Make and publish the tour and the checklist that ship with the product; they show in the demo app alone."""
+    with current_runtime().writing() as store:
+        starters.add(store, place.workspace.id, actor=place.admin.email, now=gate.now())
+        gate.record(store, place, "content.starters_added")
+    flash("A tour and a checklist are live in the demo app. Open it, and see them run.", "success")
+    return redirect(url_for("admin.contents_index", workspace=place.workspace.key), 303)
 
 
 @gate.page(ONE, needs="viewer")
@@ -187,6 +197,7 @@ def _view(
             "tours": [other.key for other in others if other.kind == "tour"],
             "checklists": [other.key for other in others if other.kind == "checklist"],
             "contents": [other.key for other in others],
+            "audiences": [audience.key for audience in audiences.every(store, content.workspace_id)],
             "themes": [theme.key for theme in themes.every(store, content.workspace_id)],
         },
     }

@@ -9,6 +9,7 @@ from productfruits.errors import ProductFruitsError
 from productfruits.services import (
     admins,
     api_keys,
+    audiences,
     conflicts,
     connections,
     contents,
@@ -25,6 +26,7 @@ from productfruits.web.admin import gate
 MISSING = (
     admins.NoSuchAdmin,
     api_keys.NoSuchApiKey,
+    audiences.NoSuchAudience,
     conflicts.NoSuchConflict,
     connections.NoSuchSecret,
     contents.NoSuchContent,

@@ -97,6 +97,11 @@ class NewContent(Form):
     name = text()
 
 
+class NewAudience(Form):
+    key = text(100)
+    name = text()
+
+
 class NewTheme(Form):
     key = text(100)
     name = text()

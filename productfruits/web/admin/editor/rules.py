@@ -29,6 +29,8 @@ KINDS: Final[Mapping[str, str]] = {
     "language": "Language",
     "device_width": "Width of the window",
 }
+#: Those that can only be answered in the browser: no audience asks for them.
+OF_PAGES: Final = ("url", "element", "language", "device_width")
 OPS: Final[Mapping[str, str]] = {
     "is": "is",
     "is_not": "is not",
