@@ -65,6 +65,11 @@ SETTINGS = (
         "none",
         "Addresses or networks, comma separated, whose X-Forwarded-For, -Proto and -Host are believed.",
     ),
+    Setting(
+        "EGRESS_ALLOW",
+        "none",
+        "Private networks, comma separated, that destinations and functions may send to, like 10.1.0.0/16.",
+    ),
     Setting("METRICS_TOKEN", "none", "Bearer token for /metrics; without it only a loopback server answers."),
     Setting("THREADS", "16", "Threads for pages and the API; waiting webhooks need none."),
     Setting("QUEUE_MESSAGES", "20000", "Messages that may wait for the store before senders are told to come back."),
@@ -86,6 +91,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     trusted_proxies: tuple[Network, ...] = ()
+    egress_allow: tuple[Network, ...] = ()
     metrics_token: str | None = None
     threads: int = 16
     queue_messages: int = 20_000
@@ -125,7 +131,8 @@ def load() -> Settings:
             public_url=_public_url(env.str("PUBLIC_URL", "") or None),
             host=env.str("HOST", "") or "127.0.0.1",
             port=env.int("PORT", 8000, validate=_between(0, 65_535)),
-            trusted_proxies=_networks(env.str("TRUSTED_PROXIES", "")),
+            trusted_proxies=_networks("TRUSTED_PROXIES", env.str("TRUSTED_PROXIES", "")),
+            egress_allow=_networks("EGRESS_ALLOW", env.str("EGRESS_ALLOW", "")),
             metrics_token=env.str("METRICS_TOKEN", "") or None,
             threads=env.int("THREADS", 16, validate=_between(1, 256)),
             queue_messages=env.int("QUEUE_MESSAGES", 20_000, validate=_between(1, 10_000_000)),
@@ -190,12 +197,12 @@ def _public_url(url: str | None) -> str | None:
     return url.rstrip("/")
 
 
-def _networks(text: str) -> tuple[Network, ...]:
+def _networks(name: str, text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
     except ValueError as err:
         raise InvalidSettings(
-            f"PRODUCTFRUITS_TRUSTED_PROXIES: {err}. Give addresses or networks, like 10.0.0.5,192.168.0.0/24"
+            f"{PREFIX}{name}: {err}. Give addresses or networks, like 10.0.0.5,192.168.0.0/24"
         ) from err
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.config import Settings
 from productfruits.database import begin_immediate, make_engine, make_sessions, migrate
 from productfruits.errors import ProductFruitsError
+from productfruits.outgoing.http import Egress
 from productfruits.services import keyring
 from productfruits.services.keyring import Keyring
 from productfruits.services.vault import Vault
@@ -47,6 +48,8 @@ class Runtime:
     sessions: sessionmaker[Session]
     keyring: Keyring
     metrics: Metrics
+    #: The only way out of this process.
+    egress: Egress
     writer: Writer
     retention: Retention
     checkpoints: Checkpoints | None
@@ -151,6 +154,7 @@ def open_runtime(settings: Settings) -> Runtime:
         sessions=sessions,
         keyring=keys,
         metrics=metrics,
+        egress=Egress(settings.egress_allow),
         writer=writer,
         retention=Retention(sessions, settings.event_retention_days),
         checkpoints=checkpoints,
