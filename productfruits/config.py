@@ -20,6 +20,7 @@ PREFIX = "PRODUCTFRUITS_"
 PACKAGE = Path(__file__).resolve().parent
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("json", "console")
+SWITCH = ("on", "off")
 #: A session key shorter than this can be guessed; the published placeholders below are worse.
 SECRET_KEY_MIN_BYTES = 32
 PLACEHOLDERS = ("changeme", "change-me", "secret", "dev", "insecure", "your-secret-key", "placeholder")
@@ -70,6 +71,9 @@ SETTINGS = (
         "none",
         "Private networks, comma separated, that destinations and functions may send to, like 10.1.0.0/16.",
     ),
+    Setting(
+        "DELIVERIES", "on", "on: `serve` sends to destinations itself; off: only `productfruits worker` processes do."
+    ),
     Setting("METRICS_TOKEN", "none", "Bearer token for /metrics; without it only a loopback server answers."),
     Setting("THREADS", "16", "Threads for pages and the API; waiting webhooks need none."),
     Setting("QUEUE_MESSAGES", "20000", "Messages that may wait for the store before senders are told to come back."),
@@ -92,6 +96,7 @@ class Settings:
     port: int = 8000
     trusted_proxies: tuple[Network, ...] = ()
     egress_allow: tuple[Network, ...] = ()
+    deliveries: bool = True
     metrics_token: str | None = None
     threads: int = 16
     queue_messages: int = 20_000
@@ -133,6 +138,7 @@ def load() -> Settings:
             port=env.int("PORT", 8000, validate=_between(0, 65_535)),
             trusted_proxies=_networks("TRUSTED_PROXIES", env.str("TRUSTED_PROXIES", "")),
             egress_allow=_networks("EGRESS_ALLOW", env.str("EGRESS_ALLOW", "")),
+            deliveries=env.str("DELIVERIES", "on", validate=_one_of(SWITCH)) == "on",
             metrics_token=env.str("METRICS_TOKEN", "") or None,
             threads=env.int("THREADS", 16, validate=_between(1, 256)),
             queue_messages=env.int("QUEUE_MESSAGES", 20_000, validate=_between(1, 10_000_000)),

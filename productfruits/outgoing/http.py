@@ -40,7 +40,17 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 Headers = tuple[tuple[str, str], ...]
 
-__all__ = ["BadRequest", "Egress", "Request", "Response", "TimedOut", "Unintelligible", "Unreachable", "Untrusted"]
+__all__ = [
+    "BadRequest",
+    "Egress",
+    "Request",
+    "Response",
+    "TimedOut",
+    "Unintelligible",
+    "Unreachable",
+    "Untrusted",
+    "check_header",
+]
 
 
 class Unreachable(ProductFruitsError):
@@ -82,6 +92,16 @@ class Response:
     truncated: bool
 
 
+def check_header(name: str, value: str) -> None:
+    """Raise `BadRequest` for a header that cannot be sent."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise BadRequest("A header's name may hold letters, digits and dashes only.")
+    if name.lower() in OWN_HEADERS:
+        raise BadRequest(f"The header {name} follows from the request and cannot be set.")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise BadRequest(f"The value of the header {name} holds a line break or a character that headers cannot.")
+
+
 class Egress:
     """Sends requests to addresses that are public or that the operator allows. Any number of threads may share it."""
 
@@ -108,10 +128,6 @@ class Egress:
                 raise TimedOut() from err
             except (HTTPException, OSError, ValueError) as err:
                 raise Unintelligible() from err
-
-    def check(self, url: str) -> None:
-        """Raise `BadRequest` for a URL that could never be sent to, whatever its name leads to. Asks nobody."""
-        read_target(url)
 
     def _connect(self, target: Target, deadline: float) -> socket.socket:
         until = min(deadline, time.monotonic() + CONNECT_S)
@@ -214,12 +230,7 @@ def _head(request: Request, target: Target) -> bytes:
     if "accept-encoding" not in names:
         lines.append("Accept-Encoding: identity")
     for name, value in request.headers:
-        if not _HEADER_NAME.fullmatch(name):
-            raise BadRequest("A header's name may hold letters, digits and dashes only.")
-        if name.lower() in OWN_HEADERS:
-            raise BadRequest(f"The header {name} follows from the request and cannot be set.")
-        if not _HEADER_VALUE.fullmatch(value):
-            raise BadRequest(f"The value of the header {name} holds a line break or a character that headers cannot.")
+        check_header(name, value)
         lines.append(f"{name}: {value.strip()}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
