@@ -27,7 +27,7 @@ REFUSALS = {
     400: "Something in the query or the body cannot be used; `errors` says what.",
     401: "The API key is missing, wrong or revoked.",
     404: "There is nothing with this id in the workspace of the key.",
-    409: "Another user has this e-mail or id.",
+    409: "It contradicts what is there, like an e-mail or a key that is taken; `code` says what.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not JSON, or does not say so.",
     503: "The store cannot be used right now; Retry-After says when to come again.",
@@ -35,7 +35,7 @@ REFUSALS = {
 #: What any endpoint can answer.
 ALWAYS = (401, 503)
 _PART = re.compile(r"<(?:\w+:)?(\w+)>")
-_PARTS = {"user_id": "Our id of the user.", "group_id": "Segment's groupId."}
+_PARTS = {"user_id": "Our id of the user.", "group_id": "Segment's groupId.", "destination": "The destination's key."}
 
 routes = Blueprint("api_docs", __name__)
 

@@ -10,8 +10,16 @@ from werkzeug.exceptions import HTTPException
 from productfruits.errors import ProductFruitsError
 from productfruits.segment.reader import Unreadable
 from productfruits.services.conflicts import NoSuchConflict
+from productfruits.services.destinations import (
+    KeyTaken,
+    NoSuchDestination,
+    SecretNeeded,
+    TooManyDestinations,
+    TooManySigningSecrets,
+)
 from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
+from productfruits.services.redelivery import NoStretch, NoSuchDelivery, SwitchedOff
 from productfruits.services.user_changes import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from productfruits.services.users import NoSuchUser
 from productfruits.workers.store_faults import Fault, classify
@@ -49,6 +57,14 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     NoSuchUser: (404, "not_found"),
     NoSuchGroup: (404, "not_found"),
     NoSuchConflict: (404, "not_found"),
+    SecretNeeded: (400, "secret_needed"),
+    NoStretch: (400, "invalid_range"),
+    NoSuchDestination: (404, "not_found"),
+    NoSuchDelivery: (404, "not_found"),
+    KeyTaken: (409, "key_taken"),
+    SwitchedOff: (409, "switched_off"),
+    TooManyDestinations: (409, "too_many_destinations"),
+    TooManySigningSecrets: (409, "too_many_secrets"),
     EmailTaken: (409, "email_taken"),
     UsernameTaken: (409, "username_taken"),
 }
