@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 
 from productfruits.database import Base
 from productfruits.models import Admin, Workspace
-from productfruits.services import admins, api_keys, audit, connections, workspaces
+from productfruits.outgoing.schemas import DestinationShape
+from productfruits.services import admins, api_keys, audit, connections, destinations, redelivery, workspaces
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
 
@@ -114,6 +115,12 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
     activated = connections.activate(session, workspace, now, runtime.vault)
     rotated = connections.rotate(session, activated.connection, now, runtime.vault)
     audit.record(session, workspace_id=workspace.id, actor="cli", action="secret.rotated", now=now)
+    shape = DestinationShape().load(
+        {"key": f"hooks-{name}", "name": f"Hooks of {name}", "url": "https://hooks.example.com/x"}
+    )
+    hooks = destinations.create(session, workspace.id, shape, now, runtime.vault).destination
+    delivery = redelivery.test(session, hooks, now)
+    delivery.status = "failed"
     return House(
         workspace.key,
         workspace.id,
@@ -122,6 +129,8 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
+            "destination": hooks.key,
+            "delivery": delivery.id,
             "token": activated.webhook_token,
             "webhook_secret": rotated.webhook_secret,
         },

@@ -7,6 +7,7 @@ from productfruits.web.admin import (
     account,
     api_keys,
     conflicts,
+    destinations,
     entry,
     failures,
     frame,
@@ -22,7 +23,21 @@ from productfruits.web.admin import (
 )
 
 #: Each module registers its pages, or what stands around them, with the gate when it is imported.
-MODULES = (account, api_keys, conflicts, entry, failures, frame, history, members, overview, segment, users, workspace)
+MODULES = (
+    account,
+    api_keys,
+    conflicts,
+    destinations,
+    entry,
+    failures,
+    frame,
+    history,
+    members,
+    overview,
+    segment,
+    users,
+    workspace,
+)
 
 
 def register(app: Flask, *, https: bool) -> None:
