@@ -10,7 +10,7 @@ from productfruits.services import audit, delivery_log, destinations, documents,
 from productfruits.services.documents import Document
 from productfruits.services.times import EPOCH
 from productfruits.web import current_runtime
-from productfruits.web.api import schemas
+from productfruits.web.api import destination_schemas as schemas
 from productfruits.web.api.endpoints import Caller, endpoint
 from productfruits.web.api.refusals import BadRequest
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import productfruits
 from productfruits.web import current_runtime
-from productfruits.web.api import schemas
+from productfruits.web.api import destination_schemas, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from productfruits.web.api.refusals import json_response
 
@@ -80,7 +80,7 @@ def document(base_url: str) -> dict[str, Any]:
     for endpoint in sorted(ENDPOINTS, key=lambda endpoint: not endpoint.path.startswith("/users")):
         spec.path(path=PREFIX + _PART.sub(r"{\1}", endpoint.path), operations=_operation(endpoint))
     described: dict[str, Any] = spec.to_dict()
-    for schema in vars(schemas).values():
+    for schema in (*vars(schemas).values(), *vars(destination_schemas).values()):
         if isinstance(schema, type) and issubclass(schema, marshmallow.Schema):
             component = described["components"]["schemas"].get(schema.__name__)
             if component is not None:
