@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import exists, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Integer, bindparam, exists, or_, select, update
+from sqlalchemy.orm import Session, selectinload
 
+from productfruits.database import UtcDateTime
 from productfruits.models import Delivery, DeliveryAttempt, Destination
 from productfruits.outgoing import bodies, retry
 from productfruits.outgoing.bodies import Body
 from productfruits.services import bulk, destinations, parcels
 from productfruits.services.destinations import Endpoint
-from productfruits.services.parcels import Parcel
+from productfruits.services.parcels import Due, Parcel
 from productfruits.services.vault import Undecryptable, Vault
 
 log = structlog.get_logger()
@@ -28,6 +29,18 @@ log = structlog.get_logger()
 LEASE = dt.timedelta(seconds=60)
 #: Deliveries of one destination that are taken at once.
 BATCH = 200
+#: And of all of them together, since their documents are in memory until they are sent.
+PARCELS = 4_000
+DUE = (
+    select(Delivery.id, Delivery.kind, Delivery.event_id, Delivery.subject, Delivery.depth, Delivery.created_at)
+    .where(
+        Delivery.destination_id == bindparam("destination"),
+        Delivery.status == "pending",
+        Delivery.due_at <= bindparam("now", type_=UtcDateTime),
+    )
+    .order_by(Delivery.due_at)
+    .limit(bindparam("most", type_=Integer))
+)
 #: Outcomes that say nothing about whether somebody listens.
 UNSENT = ("not_sendable", "loop", "nothing_left")
 
@@ -84,20 +97,26 @@ def claim(
         session, _claimable(now).where(Destination.unanswered > 0), min(left, left if slow is None else slow)
     )
     chosen = [*answering, *silent]
-    batches = []
+    most = max(1, min(BATCH, PARCELS // max(1, len(chosen))))
+    due: dict[int, Sequence[Due]] = {}
+    opened: list[Batch] = []
     for destination in chosen:
         destination.leased_by, destination.leased_until = worker, now + LEASE
         try:
-            batch = _batch(session, destination, now, vault)
+            opened.append(_open(destination, now, vault))
         except Undecryptable:
             # The operator is told at the start and by `doctor`; the others go on meanwhile.
             log.error("destination_undecryptable", destination_id=destination.id)
             destination.leased_by, destination.leased_until = None, now
             destination.rests_until = now + retry.LONGEST_PEACE
             continue
-        batches.append(batch)
+        # Whoever did not answer lately is asked with one request.
+        due[destination.id] = _due(
+            session, destination.id, now, 1 if destination.unanswered >= retry.PATIENCE else most
+        )
     session.flush()
-    return batches
+    packed = parcels.pack(session, {each.id: each for each in chosen if each.id in due}, due, now)
+    return [replace(batch, parcels=tuple(packed[batch.destination_id])) for batch in opened]
 
 
 def release(session: Session, worker: str, destination_ids: Collection[int], now: dt.datetime) -> None:
@@ -170,21 +189,17 @@ def _claimable(now: dt.datetime) -> Any:
 def _claim(session: Session, claimable: Any, places: int) -> Sequence[Destination]:
     if places <= 0:
         return ()
-    oldest = claimable.order_by(Destination.leased_until).limit(places)
+    oldest = claimable.order_by(Destination.leased_until).limit(places).options(selectinload(Destination.secrets))
     found: Sequence[Destination] = session.scalars(oldest.with_for_update(skip_locked=True, of=Destination)).all()
     return found
 
 
-def _batch(session: Session, destination: Destination, now: dt.datetime, vault: Vault) -> Batch:
-    # Whoever did not answer lately is asked with one request.
-    most = 1 if destination.unanswered >= retry.PATIENCE else BATCH
-    due = session.scalars(
-        select(Delivery)
-        .where(Delivery.destination_id == destination.id, Delivery.status == "pending", Delivery.due_at <= now)
-        .order_by(Delivery.due_at)
-        .limit(most)
-    ).all()
-    batch = Batch(
+def _due(session: Session, destination_id: int, now: dt.datetime, most: int) -> Sequence[Due]:
+    return [Due(*row) for row in session.execute(DUE, {"destination": destination_id, "now": now, "most": most})]
+
+
+def _open(destination: Destination, now: dt.datetime, vault: Vault) -> Batch:
+    return Batch(
         destination_id=destination.id,
         kind=destination.kind,
         method=destination.method,
@@ -197,7 +212,6 @@ def _batch(session: Session, destination: Destination, now: dt.datetime, vault: 
         unanswered=destination.unanswered,
         parcels=(),
     )
-    return replace(batch, parcels=tuple(parcels.pack(session, destination, due, now)))
 
 
 def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict[str, Any]:
@@ -216,16 +230,16 @@ def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict
 
 def _judge_destinations(session: Session, attempts: Sequence[Attempt], now: dt.datetime) -> None:
     """Patience with those who do not answer, and an end with those who take nothing for days."""
+    told: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.outcome not in ("loop", "nothing_left"):
+            told.setdefault(attempt.destination_id, []).append(attempt)
     touched = session.scalars(
-        select(Destination)
-        .where(Destination.id.in_({attempt.destination_id for attempt in attempts}))
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        select(Destination).where(Destination.id.in_(told)).with_for_update().execution_options(populate_existing=True)
     )
     for destination in touched:
-        for attempt in attempts:
-            if attempt.destination_id == destination.id and attempt.outcome not in ("loop", "nothing_left"):
-                _judge(destination, attempt, now)
+        for attempt in told[destination.id]:
+            _judge(destination, attempt, now)
     session.flush()
 
 
