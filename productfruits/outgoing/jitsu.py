@@ -86,8 +86,8 @@ def is_entry(said: Any) -> bool:
     return isinstance(said, Mapping) and "type" in said
 
 
-def load(key: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry as `schemas.DestinationShape` would load it. Raises ValidationError, in words."""
+def load(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry in our own form, for `schemas.DestinationShape` to load. Raises ValidationError, in words."""
     if said.get("type") != "webhook":
         raise ValidationError({"type": ["Of Jitsu's destinations only `webhook` sends anywhere from here."]})
     if said.get("mode", "stream") != "stream":
@@ -100,14 +100,10 @@ def load(key: str, said: Mapping[str, Any]) -> dict[str, Any]:
     if method not in METHODS:
         raise ValidationError({"webhook": {"method": [f"One of {', '.join(METHODS)}."]}})
     return {
-        "key": key,
-        "name": key,
         "kind": "jitsu",
-        "enabled": True,
         "url": webhook["url"].strip(),
         "method": method,
         "headers": {name: _header(name, value) for name, value in webhook["headers"].items()},
-        "filter": {"events": "all", "types": [], "names": [], "changes": []},
         "body": {
             "form": "jitsu",
             "text": webhook["body"],

@@ -42,7 +42,7 @@ DUE = (
     .limit(bindparam("most", type_=Integer))
 )
 #: Outcomes that say nothing about whether somebody listens.
-UNSENT = ("not_sendable", "loop", "nothing_left")
+UNSENT = ("not_sendable", "loop", "nothing_left", "left_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class Attempt:
     destination_id: int
     at: dt.datetime
     took_ms: int
-    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop" or "nothing_left".
+    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop", "nothing_left" or
+    #: "left_out".
     outcome: str
     status: int | None = None
     detail: str | None = None
@@ -218,7 +219,7 @@ def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict
     """The new state of the delivery."""
     if attempt.outcome == "delivered":
         return {"status": "delivered", "due_at": now, "finished_at": now}
-    if attempt.outcome in ("loop", "nothing_left"):
+    if attempt.outcome in ("loop", "nothing_left", "left_out"):
         return {"status": "dropped", "due_at": now, "finished_at": now}
     again = None
     if attempt.outcome not in ("gone", "not_sendable"):
@@ -232,7 +233,7 @@ def _judge_destinations(session: Session, attempts: Sequence[Attempt], now: dt.d
     """Patience with those who do not answer, and an end with those who take nothing for days."""
     told: dict[int, list[Attempt]] = {}
     for attempt in attempts:
-        if attempt.outcome not in ("loop", "nothing_left"):
+        if attempt.outcome not in ("loop", "nothing_left", "left_out"):
             told.setdefault(attempt.destination_id, []).append(attempt)
     touched = session.scalars(
         select(Destination).where(Destination.id.in_(told)).with_for_update().execution_options(populate_existing=True)

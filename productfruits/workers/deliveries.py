@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.database import begin_immediate
 from productfruits.outgoing import retry
 from productfruits.outgoing.http import Egress
+from productfruits.outgoing.jitsu import Evaluate
 from productfruits.services import deliveries
 from productfruits.services.deliveries import Attempt, Batch
 from productfruits.services.vault import Vault
@@ -56,12 +57,21 @@ class Deliveries:
     """The sender of a process. Any number of them, in any number of processes, share one outbox."""
 
     def __init__(
-        self, sessions: sessionmaker[Session], egress: Egress, vault: Vault, metrics: Metrics, *, lanes: int = LANES
+        self,
+        sessions: sessionmaker[Session],
+        egress: Egress,
+        vault: Vault,
+        metrics: Metrics,
+        *,
+        evaluate: Evaluate | None = None,
+        lanes: int = LANES,
     ) -> None:
+        """`evaluate` runs JavaScript of destinations in Jitsu's form; None where functions are off."""
         self._sessions = sessions
         self._egress = egress
         self._vault = vault
         self._metrics = metrics
+        self._evaluate = evaluate
         self._most = lanes
         self._worker = uuid.uuid4().hex
         self._lanes: dict[int, Lane] = {}
@@ -173,7 +183,7 @@ class Deliveries:
             if self._stopping.is_set() or time.monotonic() > lane.until:
                 break
             try:
-                attempt = sending.attempt(self._egress, lane.batch, parcel)
+                attempt = sending.attempt(self._egress, lane.batch, parcel, self._evaluate)
             except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
                 log.error("sending_failed", error=type(err).__name__, where=where(err))
                 attempt = sending.failed(lane.batch, parcel)

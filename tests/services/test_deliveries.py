@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from productfruits.models import Delivery, DeliveryAttempt, Destination, Event, User
 from productfruits.outgoing import retry
-from productfruits.services import deliveries, destinations, erasure, intake, redelivery, retention
+from productfruits.services import deliveries, destination_files, destinations, erasure, intake, redelivery, retention
 from productfruits.services.deliveries import Attempt
 from tests.receivers import answering, receiving
 from tests.services import factories
@@ -313,6 +313,40 @@ def test_segment_gets_its_own_messages_back_as_duplicates(sessions: sessionmaker
     assert receipt.duplicates == 1
     with sessions() as session:
         assert len(statuses(session)) == 1
+
+
+def test_a_destination_of_jitsu_sends_constants_as_they_are_and_says_when_it_needs_functions(
+    sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    with receiving() as receiver:
+        file = f"""
+destinations:
+  plain_get: {{type: webhook, webhook: {{url: "{receiver.url}"}}}}
+  json_post:
+    type: webhook
+    webhook: {{url: "{receiver.url}", method: post, body: '{{"a": [1]}}', headers: {{x-a: b}}}}
+  nothing: {{type: webhook, webhook: {{url: "{receiver.url}"}}, data_layout: {{table_name_template: ""}}}}
+  script: {{type: webhook, webhook: {{url: "{receiver.url}", body: "return $"}}}}
+"""
+        with sessions.begin() as session:
+            shapes = destination_files.read(file.encode())
+            applied = destination_files.apply(session, workspace_id, shapes, now(), VAULT)
+            assert [each.key for each in applied] == ["plain-get", "json-post", "nothing", "script"]
+        did(sessions, workspace_id, "Sold")
+        sender(sessions).run_once()
+    get, post = sorted(receiver.requests)
+    assert get.startswith(b"GET /hook HTTP/1.1") and get.endswith(b"\r\n\r\n")
+    headers, body = sent(post)
+    assert body == {"a": [1]} and headers["x-a"] == "b" and headers["webhook-signature"].startswith("v1,")
+    with sessions() as session:
+        assert sorted(attempts(session), key=str) == [
+            ("delivered", 200),
+            ("delivered", 200),
+            ("left_out", None),
+            ("not_sendable", None),
+        ]
+        reason = session.scalars(select(DeliveryAttempt.detail).where(DeliveryAttempt.outcome == "not_sendable")).one()
+        assert "PRODUCTFRUITS_FUNCTIONS" in (reason or "")
 
 
 def test_old_deliveries_go_and_those_of_old_events(sessions: sessionmaker[Session], workspace_id: int) -> None:

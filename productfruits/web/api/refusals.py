@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from productfruits.errors import ProductFruitsError
 from productfruits.segment.reader import Unreadable
 from productfruits.services.conflicts import NoSuchConflict
+from productfruits.services.destination_files import UnreadableFile
 from productfruits.services.destinations import (
     KeyTaken,
     NoSuchDestination,
@@ -58,6 +59,7 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     NoSuchGroup: (404, "not_found"),
     NoSuchConflict: (404, "not_found"),
     SecretNeeded: (400, "secret_needed"),
+    UnreadableFile: (400, "unreadable_file"),
     NoStretch: (400, "invalid_range"),
     NoSuchDestination: (404, "not_found"),
     NoSuchDelivery: (404, "not_found"),

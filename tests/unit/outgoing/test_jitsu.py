@@ -10,6 +10,7 @@ import yaml
 
 from productfruits.outgoing import jitsu
 from productfruits.outgoing.jitsu import CannotEvaluate, NeedsFunctions, Written, script
+from productfruits.outgoing.schemas import DestinationShape
 
 URL = "https://hooks.example.com/x"
 FILE = """
@@ -59,12 +60,12 @@ def test_javascript_is_told_from_a_constant(text: str, code: str | None) -> None
 
 
 def test_an_entry_of_a_file_is_read() -> None:
-    [(key, said)] = yaml.safe_load(FILE).items()
-    loaded = jitsu.load(key, said)
+    [said] = yaml.safe_load(FILE).values()
+    loaded = DestinationShape().load({"name": "a", **jitsu.load(said)})
     assert (loaded["url"], loaded["method"]) == ("https://my_domain.example/notification", "POST")
     assert loaded["headers"] == {"authorization": "token", "x-number": "3"}
     assert loaded["body"]["filter"] == "$.event_type"
-    assert jitsu.load("a", {"type": "webhook", "webhook": {"url": URL}})["method"] == "GET"
+    assert jitsu.load({"type": "webhook", "webhook": {"url": URL}})["method"] == "GET"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_an_entry_of_a_file_is_read() -> None:
 )
 def test_what_cannot_work_is_refused_in_words(said: dict[str, Any], words: str) -> None:
     with pytest.raises(marshmallow.ValidationError) as refused:
-        jitsu.load("a", {"type": "webhook", "webhook": {"url": URL}, **said})
+        jitsu.load({"type": "webhook", "webhook": {"url": URL}, **said})
     assert words in json.dumps(refused.value.messages)
 
 
