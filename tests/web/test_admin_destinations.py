@@ -143,8 +143,14 @@ def test_a_form_that_cannot_work_comes_back_as_it_was_filled(owner: Owner) -> No
 
 def test_a_file_is_imported_and_a_destination_of_jitsu_edited(owner: Owner) -> None:
     assert "not YAML" in owner.send("/import", file="destinations: [")
-    file = """destinations: {from_jitsu: {type: webhook, webhook: {url: '`https://x.example/${_.a}`', body: 'return {b: 1}'},
-              data_layout: {table_name_template: $.event_type}}, own: {url: 'https://hooks.example.com/x'}}"""
+    file = """
+destinations:
+  from_jitsu:
+    type: webhook
+    webhook: {url: '`https://x.example/${_.a}`', body: 'return {b: 1}'}
+    data_layout: {table_name_template: $.event_type}
+  own: {url: 'https://hooks.example.com/x'}
+"""
     page = owner.send("/import", file=file)
     assert page.count("whsec_") == 2 and "from-jitsu is changed" not in page
     assert "whsec_" not in owner.send("/import", file=file)
