@@ -34,7 +34,7 @@ LOOK_S = 0.2
 #: Between two transactions, so that each has something to record.
 PAUSE_S = 0.04
 #: After the store could not be used.
-RECOVER_S = 1.0
+RECOVER_S = 5.0
 #: For so long a lane goes on with what it was given; then it asks anew, since users may have been erased meanwhile and
 #: destinations changed.
 LANE_S = 2.0
