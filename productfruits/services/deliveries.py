@@ -191,7 +191,10 @@ def _claim(session: Session, claimable: Any, places: int) -> Sequence[Destinatio
     if places <= 0:
         return ()
     oldest = claimable.order_by(Destination.leased_until).limit(places).options(selectinload(Destination.secrets))
-    found: Sequence[Destination] = session.scalars(oldest.with_for_update(skip_locked=True, of=Destination)).all()
+    # Read anew: a release in this transaction went past what the session remembers of the row.
+    found: Sequence[Destination] = session.scalars(
+        oldest.with_for_update(skip_locked=True, of=Destination).execution_options(populate_existing=True)
+    ).all()
     return found
 
 

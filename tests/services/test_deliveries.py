@@ -206,6 +206,26 @@ def test_two_workers_never_send_to_one_destination_at_a_time(
         assert deliveries.claim(session, "fourth", 9, now(), VAULT) == []
 
 
+def test_a_destination_that_is_given_back_and_leased_again_in_one_transaction_is_leased(
+    sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    with sessions.begin() as session:
+        destination(session, workspace_id)
+    did(sessions, workspace_id, "One", "Two")
+    with sessions.begin() as session:
+        [batch] = deliveries.claim(session, "me", 1, now(), VAULT)
+    with sessions.begin() as session:
+        done = Attempt(batch.parcels[0].delivery_id, batch.destination_id, now(), 1, "delivered", 200)
+        deliveries.record(session, [done], now(), lambda: 0)
+        deliveries.release(session, "me", [batch.destination_id], now())
+        [again] = deliveries.claim(session, "me", 1, now(), VAULT)
+        assert [parcel.delivery_id for parcel in again.parcels] == [batch.parcels[1].delivery_id]
+    with sessions.begin() as session:
+        assert session.scalars(select(Destination.leased_by)).one() == "me"
+        deliveries.release(session, "me", [batch.destination_id], now())
+        assert len(deliveries.claim(session, "somebody else", 1, now(), VAULT)) == 1
+
+
 def test_what_cannot_be_written_is_given_up_with_the_reason(sessions: sessionmaker[Session], workspace_id: int) -> None:
     with receiving() as receiver:
         with sessions.begin() as session:
