@@ -5,6 +5,7 @@ No request is made inside a transaction. What was sent is recorded in groups, a 
 the store to itself most of the time.
 """
 
+import contextlib
 import datetime as dt
 import queue
 import random
@@ -179,19 +180,20 @@ class Deliveries:
     def _drive(self, lane: Lane) -> None:
         """Send the lane's parcels one after the other, as long as there is time and somebody answers."""
         unanswered = lane.batch.unanswered
-        for parcel in lane.batch.parcels:
-            if self._stopping.is_set() or time.monotonic() > lane.until:
-                break
-            try:
-                attempt = sending.attempt(self._egress, lane.batch, parcel, self._evaluate)
-            except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
-                log.error("sending_failed", error=type(err).__name__, where=where(err))
-                attempt = sending.failed(lane.batch, parcel)
-            self._metrics.deliveries.labels(attempt.outcome).inc()
-            self._news.put(attempt)
-            unanswered = unanswered + 1 if attempt.outcome in ("unreachable", "timed_out") else 0
-            if retry.peace(unanswered) or attempt.outcome == "gone":
-                break
+        with contextlib.closing(self._egress.line()) as line:
+            for parcel in lane.batch.parcels:
+                if self._stopping.is_set() or time.monotonic() > lane.until:
+                    break
+                try:
+                    attempt = sending.attempt(line, lane.batch, parcel, self._evaluate)
+                except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
+                    log.error("sending_failed", error=type(err).__name__, where=where(err))
+                    attempt = sending.failed(lane.batch, parcel)
+                self._metrics.deliveries.labels(attempt.outcome).inc()
+                self._news.put(attempt)
+                unanswered = unanswered + 1 if attempt.outcome in ("unreachable", "timed_out") else 0
+                if retry.peace(unanswered) or attempt.outcome == "gone":
+                    break
         self._news.put(lane)
 
 

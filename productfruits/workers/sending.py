@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from productfruits.outgoing import bodies, chains, jitsu, retry, signature
 from productfruits.outgoing.bodies import BodyTooLarge
-from productfruits.outgoing.http import BadRequest, Egress, Headers, Request, Response, TimedOut, Unreachable
+from productfruits.outgoing.http import BadRequest, Headers, Line, Request, Response, TimedOut, Unreachable
 from productfruits.outgoing.jitsu import CannotEvaluate, Evaluate, NeedsFunctions
 from productfruits.outgoing.template import BadTemplate
 from productfruits.services.deliveries import Attempt, Batch
@@ -30,7 +30,7 @@ FAULT = (
 NOTHING_LEFT = "Not sent: the event or user is not stored any more."
 
 
-def attempt(egress: Egress, batch: Batch, parcel: Parcel, evaluate: Evaluate | None = None) -> Attempt:
+def attempt(line: Line, batch: Batch, parcel: Parcel, evaluate: Evaluate | None = None) -> Attempt:
     """Send the parcel to the batch's destination once. Raises nothing that a receiver or an admin could cause.
 
     `evaluate` runs the JavaScript of destinations in Jitsu's form; without it those that have some are not sent to.
@@ -58,7 +58,7 @@ def attempt(egress: Egress, batch: Batch, parcel: Parcel, evaluate: Evaluate | N
         request = _request(batch, parcel, at, evaluate)
         if request is None:
             return became("left_out")
-        response = egress.send(request)
+        response = line.send(request)
     except (BadTemplate, BodyTooLarge, BadRequest, NeedsFunctions, CannotEvaluate) as err:
         return became("not_sendable", f"{err} It is not tried again by itself; resend it when this is corrected.")
     except TimedOut as err:
