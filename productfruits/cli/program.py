@@ -9,12 +9,14 @@ from productfruits.cli.admin import admin, setup_link
 from productfruits.cli.api_key import api_key
 from productfruits.cli.backup import backup
 from productfruits.cli.content import content
+from productfruits.cli.destinations import destinations
 from productfruits.cli.doctor import doctor
 from productfruits.cli.keys import keys
 from productfruits.cli.replay import replay
 from productfruits.cli.segment import segment
 from productfruits.cli.serve import serve
 from productfruits.cli.users import users
+from productfruits.cli.worker import worker
 from productfruits.cli.workspace import workspace
 from productfruits.errors import ProductFruitsError
 from productfruits.workers.store_faults import Fault, classify
@@ -49,5 +51,20 @@ def main() -> None:
     """
 
 
-for command in (serve, setup_link, workspace, segment, api_key, admin, users, content, keys, replay, backup, doctor):
+for command in (
+    serve,
+    worker,
+    setup_link,
+    workspace,
+    segment,
+    destinations,
+    api_key,
+    admin,
+    users,
+    content,
+    keys,
+    replay,
+    backup,
+    doctor,
+):
     main.add_command(command)

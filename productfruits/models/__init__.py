@@ -6,6 +6,7 @@ from productfruits.models.api_key import ApiKey
 from productfruits.models.connection import Connection, ConnectionSecret
 from productfruits.models.content import Audience, Content, ContentVersion, Theme
 from productfruits.models.content_state import ContentState
+from productfruits.models.destination import Delivery, DeliveryAttempt, Destination, DestinationSecret
 from productfruits.models.event import Event, SeenMessage
 from productfruits.models.group import Group, GroupMember
 from productfruits.models.intake_log import Conflict, DeadLetter, Erasure, Rejection, Tombstone
@@ -27,6 +28,10 @@ __all__ = [
     "ContentState",
     "ContentVersion",
     "DeadLetter",
+    "Delivery",
+    "DeliveryAttempt",
+    "Destination",
+    "DestinationSecret",
     "Erasure",
     "Event",
     "Group",

@@ -4,18 +4,17 @@ Whatever the grouping into transactions, the result is that of one message at a 
 """
 
 import datetime as dt
-import hashlib
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from productfruits.identity import keys
 from productfruits.identity.directory import Directory, Placement, Sighting
-from productfruits.models import Event, SeenMessage
+from productfruits.models import Delivery, Event
+from productfruits.outgoing import chains
 from productfruits.segment.messages import Message, Parsed
 from productfruits.services import (
     adoption_events,
@@ -23,19 +22,22 @@ from productfruits.services import (
     connection_counters,
     groups,
     lookups,
+    outbox,
     people,
     rejections,
+    seen_messages,
+    sightings,
     waiting_items,
 )
 from productfruits.services.adoption_events import Told
 from productfruits.services.adoption_intake import Following
 from productfruits.services.locks import write_lock
+from productfruits.services.outbox import Change, Outlet
 from productfruits.services.rejections import Refused
 from productfruits.services.times import microseconds
 
 #: Refused elements of one request that are logged one by one; the rest only counts.
 LOGGED_REFUSALS = 20
-NO_TRAITS: Mapping[str, Any] = {}
 NOTHING = Parsed(messages=(), refused=(), ignored=0)
 
 
@@ -52,6 +54,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     trust: Literal["server", "public"]
     received_at: dt.datetime
     parsed: Parsed = NOTHING
+    #: How many destinations of servers like this one the messages have come through (outgoing.chains).
+    depth: int = 0
     #: A request that was refused as a whole after its connection was known: logged and counted, nothing else.
     refusal: Refused | None = None
 
@@ -95,6 +99,9 @@ class _Group:
     generation: int | None = None
     #: Events that the server writes because of these messages.
     own_events: list[dict[str, Any]] = field(default_factory=list)
+    #: Where what is stored is to be sent to as well.
+    outlets: list[Outlet] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
 
 def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
@@ -111,10 +118,6 @@ def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> 
     return receipts
 
 
-def message_digest(message_id: str) -> str:
-    return hashlib.blake2b(message_id.encode(), digest_size=16).hexdigest()
-
-
 def _receive_workspace(
     session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]], now: dt.datetime
 ) -> None:
@@ -123,9 +126,12 @@ def _receive_workspace(
         _place(session, workspace_id, group, now)
         adoption_events.take_echoes(session, workspace_id, group.echoes, now)
         _log_refusals(session, workspace_id, group, arrivals)
+        events = _events(workspace_id, group.candidates) + group.own_events
+        deliveries = outbox.deliveries(session, workspace_id, group.outlets, events, group.changes, now)
         with bulk.in_one_go(session):  # again, if something rare has ended it
-            _insert_events(session, workspace_id, group)
-            _insert_seen(session, workspace_id, group.seen, now)
+            bulk.insert(session, Event, events)
+            bulk.insert(session, Delivery, deliveries)
+            seen_messages.insert(session, workspace_id, group.seen, now)
             connection_counters.count(session, arrivals)
 
 
@@ -137,9 +143,9 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
         for arrival, receipt in arrivals
         for message in arrival.parsed.messages
     ]
-    digests = {m.message_id: message_digest(m.message_id) for _, _, m, _ in arrived if m.message_id}
-    known, group.generation = _seen(
-        session, workspace_id, [*digests.values(), *(told.digest for *_, told in arrived if told is not None)]
+    digests = {m.message_id: seen_messages.digest(m.message_id) for _, _, m, _ in arrived if m.message_id}
+    known = _ask(
+        session, workspace_id, group, [*digests.values(), *(told.digest for *_, told in arrived if told is not None)]
     )
     for arrival, receipt, message, told in arrived:
         own = [digests[message.message_id]] if message.message_id else []
@@ -147,7 +153,7 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
             # An adoption event comes from the page and, under another messageId, through Segment.
             own.append(told.digest)
         message_id = message.message_id or f"made-up-{uuid.uuid4().hex}"
-        sighting = _sighting(message, message_id, microseconds(arrival.received_at), arrival.trust)
+        sighting = sightings.of_message(message, message_id, microseconds(arrival.received_at), arrival.trust)
         if any(digest in known or digest in group.seen for digest in own):
             receipt.duplicates += 1
             if told is not None:
@@ -158,30 +164,15 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
     return group
 
 
-def _seen(session: Session, workspace_id: int, digests: Collection[str]) -> tuple[set[str], int | None]:
-    """Those of the digests that are stored; and, in the same round trip, the number of the content's state."""
-    question = lookups.by_keys(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
-    rows, generations = lookups.ask(session, [question, waiting_items.generation_question(workspace_id)])
-    return {row.digest for row in rows}, next((row.generation for row in generations), None)
-
-
-def _sighting(message: Message, message_id: str, received: int, trust: Literal["server", "public"]) -> Sighting:
-    email = keys.find_email(message.type, message.traits, message.context)
-    traits = keys.without_email(message.traits, email) if message.type == "identify" else NO_TRAITS
-    sent = received if message.timestamp is None else microseconds(message.timestamp)
-    return Sighting(
-        kind=message.type,
-        message_id=message_id,
-        user_id=keys.identifier(message.user_id),
-        anonymous_id=keys.identifier(message.anonymous_id),
-        previous_id=keys.identifier(message.previous_id),
-        group_id=keys.identifier(message.group_id),
-        email=email,
-        traits=traits,
-        at=min(sent, received),  # a clock that runs ahead must not win over everything said later
-        received=received,
-        trust=trust,
+def _ask(session: Session, workspace_id: int, group: _Group, digests: Collection[str]) -> set[str]:
+    """Those of the digests that are stored; in the same round trip, what of the workspace concerns every group."""
+    seen = seen_messages.question(session, workspace_id, digests)
+    rows, generations, outlets = lookups.ask(
+        session, [seen, waiting_items.generation_question(workspace_id), outbox.question(workspace_id)]
     )
+    group.generation = next((row.generation for row in generations), None)
+    group.outlets = outbox.outlets(outlets)
+    return {row.digest for row in rows}
 
 
 def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime) -> None:
@@ -213,11 +204,19 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
         if following is not None and placement.verdict == "stored":
             following.follow(candidate.message, placement, candidate.told, now)
     groups.merge(session, workspace_id, group_calls, now)
-    people.save(session, workspace_id, directory.changes(), now)
+    changes = directory.changes()
+    conflicts = people.save(session, workspace_id, changes, now)
     if following is not None:
         following.save()
         group.own_events = following.events({c.message_id: c.arrival.received_at for c in group.candidates})
         group.seen |= dict.fromkeys(following.digests(), False)
+    if any(outlet.filter.changes for outlet in group.outlets):
+        spoken_of = [
+            (candidate.placement.user.id, max(candidate.arrival.depth, chains.depth(candidate.message.context)))
+            for candidate in group.candidates
+            if candidate.placement is not None and candidate.placement.user is not None
+        ]
+        group.changes = outbox.changes(changes, conflicts, spoken_of)
 
 
 def _following(session: Session, workspace_id: int, group: _Group, directory: Directory) -> Following | None:
@@ -235,13 +234,14 @@ def _following(session: Session, workspace_id: int, group: _Group, directory: Di
         for candidate in group.candidates
         if candidate.message.type == "track" and candidate.message.name
     }
-    sightings = [candidate.sighting for candidate in group.candidates]
-    return Following(session, workspace_id, directory, waiting, contents, sightings, names)
+    seen = [candidate.sighting for candidate in group.candidates]
+    return Following(session, workspace_id, directory, waiting, contents, seen, names)
 
 
-def _insert_events(session: Session, workspace_id: int, group: _Group) -> None:
+def _events(workspace_id: int, candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:
+    """The rows of the event table."""
     rows = []
-    for candidate in group.candidates:
+    for candidate in candidates:
         placement, message, sighting = candidate.placement, candidate.message, candidate.sighting
         if placement is None or placement.verdict != "stored" or placement.dropped:
             continue
@@ -263,24 +263,10 @@ def _insert_events(session: Session, workspace_id: int, group: _Group) -> None:
                 "group_id": sighting.group_id,
                 "content_id": candidate.content_id,
                 "properties": message.traits if message.type in ("identify", "group") else message.properties,
-                "context": message.context,
+                "context": chains.with_depth(message.context, candidate.arrival.depth),
             }
         )
-    bulk.insert(session, Event, rows + group.own_events)
-
-
-def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now: dt.datetime) -> None:
-    # In the order of the index, so that neighbours meet a page that is still at hand.
-    bulk.insert(
-        session,
-        SeenMessage,
-        [
-            {"workspace_id": workspace_id, "digest": digest, "seen_at": None if for_ever else now}
-            for digest, for_ever in sorted(seen.items())
-        ],
-        # Nobody can know the id of an event that the server writes, but somebody could have guessed it.
-        known_by=("workspace_id", "digest"),
-    )
+    return rows
 
 
 def _log_refusals(

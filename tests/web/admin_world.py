@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from productfruits.adoption import documents
 from productfruits.database import Base
 from productfruits.models import Admin, Workspace
+from productfruits.outgoing.schemas import DestinationShape
 from productfruits.services import (
     admins,
     api_keys,
@@ -22,8 +23,10 @@ from productfruits.services import (
     audit,
     connections,
     contents,
+    destinations,
     identity_secrets,
     publishing,
+    redelivery,
     themes,
     workspaces,
 )
@@ -142,6 +145,12 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
     activated = connections.activate(session, workspace, now, runtime.vault)
     rotated = connections.rotate(session, activated.connection, now, runtime.vault)
     audit.record(session, workspace_id=workspace.id, actor="cli", action="secret.rotated", now=now)
+    shape = DestinationShape().load(
+        {"key": f"hooks-{name}", "name": f"Hooks of {name}", "url": "https://hooks.example.com/x"}
+    )
+    hooks = destinations.create(session, workspace.id, shape, now, runtime.vault).destination
+    delivery = redelivery.test(session, hooks, now)
+    delivery.status = "failed"
     return House(
         workspace.key,
         workspace.id,
@@ -156,6 +165,8 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "keep_audience": _audience(session, workspace, "kept", now),
             "theme_key": _theme(session, workspace, now),
             "demo_page": "projects",
+            "destination": hooks.key,
+            "delivery": delivery.id,
             "token": activated.webhook_token,
             "webhook_secret": rotated.webhook_secret,
         },

@@ -17,7 +17,17 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from productfruits.adoption import documents
-from productfruits.services import api_keys, audiences, contents, publishing, rejections, themes
+from productfruits.outgoing.schemas import DestinationShape
+from productfruits.services import (
+    api_keys,
+    audiences,
+    contents,
+    destinations,
+    publishing,
+    redelivery,
+    rejections,
+    themes,
+)
 from productfruits.services.rejections import Refused
 from productfruits.web.api import openapi, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
@@ -77,6 +87,9 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
             themes.create(session, owner.id, documents.load("theme", authored.theme("one")), NOW)
             pros = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
             audiences.create(session, owner.id, "one", "One", pros, NOW)
+            sending = DestinationShape().load({"name": "Hooks", "url": "https://hooks.example.com/secret-path"})
+            hooks = destinations.create(session, owner.id, sending, NOW, runtime.vault).destination
+            redelivery.test(session, hooks, NOW)
             rejections.record(session, owner.id, [Refused(NOW, "webhook", "invalid_signature", name)])
             made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, bob.id)
     yield Acme(app_on_both.test_client(), made["Acme"][0], made["Stranger"][0], made["Acme"][1])
@@ -84,7 +97,7 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
 
 def path_of(endpoint: Endpoint, acme: Acme) -> str:
     path = endpoint.path.replace("<user_id>", acme.ann).replace("<path:group_id>", acme.group)
-    path = path.replace("<path:username>", "ann")
+    path = path.replace("<path:username>", "ann").replace("<destination>", "hooks")
     return path.replace("<key>", "list" if path.startswith("/checklists") else "one").replace("<int:number>", "1")
 
 

@@ -105,6 +105,34 @@ REASONS: Final[Mapping[str, str]] = {
     "not_trusted": "Not from a trusted sender",
     "number_out_of_range": "Number out of range",
 }
+#: DeliveryAttempt.outcome, in a word or two; its detail is the sentence.
+OUTCOMES: Final[Mapping[str, str]] = {
+    "delivered": "Delivered",
+    "failed": "Refused",
+    "gone": "Gone",
+    "unreachable": "No connection",
+    "timed_out": "No answer in time",
+    "not_sendable": "Not sendable",
+    "loop": "Circle cut",
+    "nothing_left": "Nothing left to send",
+    "left_out": "Left out",
+}
+#: What else than events is sent: Delivery.kind.
+SENT: Final[Mapping[str, str]] = {
+    "test": "Test event",
+    "user.created": "User created",
+    "user.updated": "User changed",
+    "user.deleted": "User erased",
+    "user.conflict": "Conflict between users",
+}
+DESTINATIONS: Final[Mapping[str, str]] = {
+    "generic": "Any server",
+    "slack": "Slack",
+    "teams": "Microsoft Teams",
+    "discord": "Discord",
+    "segment": "Segment",
+    "jitsu": "Jitsu WebHook",
+}
 ACTIONS: Final[Mapping[str, str]] = {
     "admin.created": "Created an admin",
     "admin.first_created": "Set up this server",
@@ -138,6 +166,14 @@ ACTIONS: Final[Mapping[str, str]] = {
     "content.reverted": "Went back to a version",
     "content.unarchived": "Took a draft out of the archive",
     "content.unpublished": "Unpublished a tour or checklist",
+    "destination.changed": "Changed a destination",
+    "destination.created": "Made a destination",
+    "destination.deleted": "Deleted a destination",
+    "destination.secret_rotated": "Rotated the secret of a destination",
+    "destination.sent_again": "Sent again to a destination",
+    "destination.switched_off": "Switched a destination off",
+    "destination.switched_on": "Switched a destination on",
+    "destination.tested": "Sent a test event to a destination",
     "export.made": "Exported a user",
     "secret.reencrypted": "Encrypted the secrets with another key",
     "secret.revoked": "Revoked a secret",
@@ -182,6 +218,9 @@ def register(app: Flask) -> None:
         reasons=REASONS,
         sources=SOURCES,
         actions=ACTIONS,
+        outcomes=OUTCOMES,
+        sent_kinds=SENT,
+        destination_kinds=DESTINATIONS,
     )
 
 

@@ -6,6 +6,7 @@ from productfruits.web.api import (
     audiences,
     content_schema,
     contents,
+    destinations,
     endpoints,
     events,
     following,
@@ -18,7 +19,7 @@ from productfruits.web.api import (
 )
 
 #: Each module registers its endpoints or routes when it is imported.
-MODULES = (audiences, content_schema, contents, events, following, sending, themes, users, workspace)
+MODULES = (audiences, content_schema, contents, destinations, events, following, sending, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 

@@ -28,7 +28,7 @@ REFUSALS = {
     400: "Something in the query or the body cannot be used; `errors` says what.",
     401: "The API key is missing, wrong or revoked.",
     404: "There is nothing with this id in the workspace of the key.",
-    409: "It contradicts what is stored, like an e-mail that another user has; `code` says what.",
+    409: "It contradicts what is stored, like an e-mail or a key that is taken; `code` says what.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not JSON, or does not say so.",
     503: "The store cannot be used right now; Retry-After says when to come again.",
@@ -40,6 +40,7 @@ _PARTS = {
     "user_id": "Our id of the user.",
     "username": "The user's id in your own database.",
     "group_id": "Segment's groupId.",
+    "destination": "The destination's key.",
     "key": "Its key.",
     "number": "Its number.",
 }

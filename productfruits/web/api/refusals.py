@@ -13,8 +13,17 @@ from productfruits.errors import ProductFruitsError
 from productfruits.segment.reader import Unreadable
 from productfruits.services import audiences, contents, publishing, themes
 from productfruits.services.conflicts import NoSuchConflict
+from productfruits.services.destination_files import UnreadableFile
+from productfruits.services.destinations import (
+    KeyTaken,
+    NoSuchDestination,
+    SecretNeeded,
+    TooManyDestinations,
+    TooManySigningSecrets,
+)
 from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
+from productfruits.services.redelivery import NoStretch, NoSuchDelivery, SwitchedOff
 from productfruits.services.user_changes import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from productfruits.services.users import NoSuchUser
 from productfruits.workers.ingest_lock import AlreadyServed
@@ -54,6 +63,15 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     NoSuchUser: (404, "not_found"),
     NoSuchGroup: (404, "not_found"),
     NoSuchConflict: (404, "not_found"),
+    SecretNeeded: (400, "secret_needed"),
+    UnreadableFile: (400, "unreadable_file"),
+    NoStretch: (400, "invalid_range"),
+    NoSuchDestination: (404, "not_found"),
+    NoSuchDelivery: (404, "not_found"),
+    KeyTaken: (409, "key_taken"),
+    SwitchedOff: (409, "switched_off"),
+    TooManyDestinations: (409, "too_many_destinations"),
+    TooManySigningSecrets: (409, "too_many_secrets"),
     EmailTaken: (409, "email_taken"),
     UsernameTaken: (409, "username_taken"),
     InvalidDocument: (400, "invalid_request"),

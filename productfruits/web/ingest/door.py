@@ -6,6 +6,7 @@ import msgspec
 import structlog
 
 from productfruits.errors import ProductFruitsError
+from productfruits.outgoing import chains
 from productfruits.services.connections import LiveConnection
 from productfruits.web.ingest import answers, steps
 from productfruits.web.ingest.answers import Answer
@@ -30,6 +31,7 @@ HEADERS = frozenset(
         "origin",
         "transfer-encoding",
         "x-auth-token",
+        chains.HEADER.lower(),
         "x-segment-signature",
         "x-signature",
     }
@@ -56,6 +58,11 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     @property
     def has_body(self) -> bool:
         return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+    @property
+    def depth(self) -> int:
+        """Through how many destinations of servers like this one the events have come."""
+        return chains.read_header(self.headers.get(chains.HEADER.lower()))
 
     @property
     def content_encoding(self) -> str:

@@ -160,7 +160,7 @@ class _Request:
 
     def _arrival(self, connection: LiveConnection, post: Post) -> Arrival:
         try:
-            return arrival(connection, post, self.place.protocol.source)
+            return arrival(connection, post, self.place.protocol.source, self.incoming.depth)
         except MalformedMessage as err:
             raise _Refused(answers.refused(err.status, err.code, str(err))) from err
 
@@ -169,7 +169,7 @@ class _Request:
             self.door.refusals.tell(self.connection, code, words, source=self.place.protocol.source)
 
 
-def arrival(connection: LiveConnection, post: Post, source: str) -> Arrival:
+def arrival(connection: LiveConnection, post: Post, source: str, depth: int = 0) -> Arrival:
     """What is to be stored of a post, with its times moved to our clock. Raises MalformedMessage."""
     now = dt.datetime.now(dt.UTC)
     may_delete = connection.trust == "server"
@@ -188,4 +188,5 @@ def arrival(connection: LiveConnection, post: Post, source: str) -> Arrival:
         trust=connection.trust,
         received_at=now,
         parsed=parsed,
+        depth=depth,
     )

@@ -82,6 +82,7 @@ def _examine(door: Door, connection: LiveConnection, incoming: Incoming, body: b
         trust=connection.trust,
         received_at=now,
         parsed=parsed,
+        depth=incoming.depth,
     )
 
 

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from productfruits.adoption import fields as kinds
 from productfruits.adoption.documents import Path, Problem
 from productfruits.adoption.targeting import RuleField
-from productfruits.web.admin.editor import rules
+from productfruits.web.admin.editor import labels, rules
 from productfruits.web.admin.editor.rules import RuleControl
 
 
@@ -44,75 +44,13 @@ class Control:
     @property
     def offers(self) -> str | None:
         """The list of known values for this field, if there is one."""
-        return OFFERS.get(self.name.rpartition(".")[2])
+        return labels.OFFERS.get(self.name.rpartition(".")[2])
 
     def has_errors(self) -> bool:
         """True if something in here is wrong."""
         return bool(self.errors) or any(one.has_errors() for one in self.inside) or bool(self.rule and self.rule.errors)
 
 
-#: Field -> its label where the name alone says too little.
-LABELS: Final[Mapping[str, str]] = {
-    "do": "What it does",
-    "on": "Goes on by",
-    "by": "Done by",
-    "url": "Address",
-    "alt": "Alternative text",
-    "start": "Starts",
-    "show": "How often",
-    "data": "Data attribute",
-    "wait": "Waiting for the element",
-    "missing": "If it does not appear",
-    "image": "Picture",
-    "id": "Id",
-    "until": "Until",
-    "from": "From",
-    "open": "Open at first",
-    "at_least": "How many times",
-    "accent_text": "Text on the accent",
-    "new_tab": "In a new tab",
-}
-#: Hints for this form where the schema speaks to those who write files.
-HINTS: Final[Mapping[str, str]] = {
-    "image": "Above the text. Leave both empty for no picture.",
-    "advance": "",
-    "frequency": "",
-    "schedule": "By the clock of the workspace's time zone. Leave empty for always.",
-    "targeting": "",
-    "theme": "Leave empty for the workspace's default.",
-    "completion": "Shown when everything is done. Leave empty for nothing.",
-    "steps": "",
-    "items": "",
-    "buttons": "",
-    "action": "",
-    "done": "",
-    "launcher": "",
-    "target": "Filled in from top to bottom, the first one that finds an element counts.",
-    "translations": "What is left empty is shown in the next language that fits: for en-GB in en, else in the "
-    "document's own.",
-}
-#: Field -> the list of known values that the form offers for it.
-OFFERS: Final[Mapping[str, str]] = {"tour": "tours", "checklist": "checklists", "theme": "themes"}
-#: Choices in words, where the values of the document say too little; for one field alone as field.choice.
-WORDS: Final[Mapping[str, str]] = {
-    "open_url": "Open an address",
-    "start_tour": "Start a tour",
-    "complete_item": "Tick a checklist item",
-    "until_completed": "Until it is completed",
-    "every_days": "Every few days",
-    "none": "Nothing",
-    "api": "By your own code",
-    "button": "A button only",
-    "click": "A click on it",
-    "start.auto": "By itself",
-    "start.manual": "By a button, a link or your own code",
-    "placement.auto": "Where there is room",
-    "mode.auto": "As the user's system says",
-    "missing.skip": "Go on with the next step",
-    "missing.stop": "End the tour",
-    "show.once": "Once",
-    "show.always": "On every visit",
-}
 #: Fields that decide about others of the same part, besides those of `Choice`: field -> (decides, values).
 ONLY_WITH: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "target": ("kind", ("tooltip",)),
@@ -151,13 +89,13 @@ class _Form:
         plain = Control(
             kind=kind,
             name=form_name(path),
-            label=label(str(path[-1])),
-            hint=HINTS.get(str(path[-1]), hint(field)),
+            label=labels.label(str(path[-1])),
+            hint=labels.HINTS.get(str(path[-1]), hint(field)),
             value=value,
             errors=tuple(self._errors.get(path, ())),
             required=field.required,
             original=str(original.get(str(path[-1])) or ""),
-            choices=tuple((choice, _words(str(path[-1]), choice)) for choice in choices(field)),
+            choices=tuple((choice, labels.choice(str(path[-1]), choice)) for choice in choices(field)),
         )
         match kind:
             case "part":
@@ -196,7 +134,7 @@ class _Form:
                 Control(
                     kind="part",
                     name=form_name((*path, index)),
-                    label=f"{label(str(path[-1])).removesuffix('s')} {index + 1}",
+                    label=f"{labels.label(str(path[-1])).removesuffix('s')} {index + 1}",
                     hint="",
                     value=part.get("id"),
                     errors=tuple(self._errors.get((*path, index), ())),
@@ -304,18 +242,6 @@ def choices(field: fields.Field[Any]) -> tuple[str, ...]:
         if isinstance(validator, validate.OneOf):
             return tuple(validator.choices)
     return ()
-
-
-def _words(name: str, choice: str) -> str:
-    return WORDS.get(f"{name}.{choice}") or WORDS.get(choice) or spoken(choice)
-
-
-def label(name: str) -> str:
-    return LABELS.get(name, spoken(name))
-
-
-def spoken(name: str) -> str:
-    return name.replace("_", " ").replace("-", " ").capitalize()
 
 
 _KINDS: tuple[tuple[str, type | tuple[type, ...]], ...] = (
