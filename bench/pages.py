@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from bench.payloads import Request
 from bench.rules import fill, rule
-from bench.sender import send
+from bench.sender import NOT_SENT, send
 from bench.stores import DURABLE, Stores
 from bench.subjects import Product, ports, stop
 from productfruits.adoption import documents

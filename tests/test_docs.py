@@ -23,6 +23,8 @@ ROOT = PACKAGE.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 #: Folders of a Linux server that documents may speak of. Anything else absolute is a path of ours, or a mistake.
 SYSTEM_FOLDERS = ("/etc/", "/opt/", "/run/", "/srv/", "/usr/", "/var/", "/dev/")
+#: Below this are the pages of the reader's own web app.
+THEIR_APP = "/app/"
 #: Hosts that stand for the reader's own server in the documents.
 OUR_HOSTS = ("127.0.0.1:8000", "localhost:8000", "onboarding.example.com", "YOUR-HOST")
 #: What we ship is served by us; and how packages are fetched is for each reader's own configuration to say.
@@ -112,7 +114,7 @@ def paths(code: str) -> Iterator[str]:
     hosts = "|".join(map(re.escape, OUR_HOSTS))
     for found in re.finditer(rf"(?:https?://(?:{hosts})|(?:^|[\s\"'(\[])(?=/[a-z]))(/[^\s\"'),;`|]*)", code):
         path = found[1].partition("?")[0].partition("#")[0].rstrip(".:")
-        if not path.startswith(SYSTEM_FOLDERS) and path != "/":
+        if not path.startswith((*SYSTEM_FOLDERS, THEIR_APP)) and path != "/":
             yield path + "…" if path.endswith("/") else path
 
 

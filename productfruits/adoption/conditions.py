@@ -114,7 +114,7 @@ class Rule:
 
     def leaves(self) -> Iterator[Leaf]:
         """Every condition, those behind audiences not among them."""
-        return _leaves(self.root)
+        return leaves(self.root)
 
     def audiences(self) -> set[str]:
         """The keys of the audiences it refers to."""
@@ -129,12 +129,13 @@ class Rule:
         return any(isinstance(leaf, PAGE_LEAVES) for leaf in self.leaves())
 
 
-def _leaves(node: Node) -> Iterator[Leaf]:
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Every condition of a rule or a part of one."""
     match node:
         case All(nodes) | Any_(nodes):
             for each in nodes:
-                yield from _leaves(each)
+                yield from leaves(each)
         case Not(inner):
-            yield from _leaves(inner)
+            yield from leaves(inner)
         case _:
             yield node

@@ -30,6 +30,7 @@ from productfruits.adoption.conditions import (
     Rule,
     Trait,
     Url,
+    leaves,
 )
 from productfruits.adoption.rules import MAX_AUDIENCE_DEPTH
 from productfruits.adoption.subjects import EventCount, Subject, spellings
@@ -131,8 +132,9 @@ class _Making:
                 return self._leaf(node)
 
     def _apart(self, nodes: tuple[Node, ...], above: tuple[str, ...]) -> tuple[list[Test], list[Partial]]:
-        """What the store answers alone, and the rest."""
-        stored = [cast("Test", self.partial(each, above)) for each in nodes if _is_pure(each)]
+        """What the store answers alone, the smallest first since it may decide already; and the rest."""
+        pure = sorted(filter(_is_pure, nodes), key=lambda node: sum(1 for _ in leaves(node)))
+        stored = [cast("Test", self.partial(each, above)) for each in pure]
         return stored, [self.partial(each, above) for each in nodes if not _is_pure(each)]
 
     def _audience(self, key: str, above: tuple[str, ...]) -> Partial:
