@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from productfruits.adoption import gates, states
+from productfruits.adoption import evaluate, gates, states
 from productfruits.adoption.evaluate import Residual
 from productfruits.adoption.gates import Case, Verdict
 from productfruits.adoption.reasons import REASONS
@@ -48,10 +48,13 @@ def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Foun
     }
     others = list(progress.values())
     shows, why = [], []
-    for shown in site.contents:
+    lefts = evaluate.apply_all(site.targeting, subject, now)
+    for shown, left in zip(site.contents, lefts, strict=True):
         state = own.get(shown.live.id, states.NOTHING)
+        if left is False and state.state not in _STARTED and not asked.debug:
+            continue
         case = Case(shown.candidate, site.policy, subject, asked.verified, now, progress.get(shown.live.id), others)
-        content = _content(session, site, asked, shown, case, state)
+        content = _content(session, site, asked, shown, case, state, left)
         if content is not None:
             shows.append(content)
         if asked.debug:
@@ -127,10 +130,14 @@ def _states(reads: Reads, site: Site, found: Found) -> dict[int, State]:
     return own
 
 
-def _content(session: Session, site: Site, asked: Asked, shown: Shown, case: Case, state: State) -> msgspec.Raw | None:
-    """The content with everything about this user, or None if it has no business in the page."""
+def _content(
+    session: Session, site: Site, asked: Asked, shown: Shown, case: Case, state: State, left: bool | Residual
+) -> msgspec.Raw | None:
+    """The content with everything about this user, or None if it has no business in the page.
+
+    `left`: what its targeting leaves for the page to answer.
+    """
     is_started = state.state in _STARTED
-    left = gates.left_for_the_page(case)
     if left is False and not is_started:
         return None
     closed = {verdict.gate for check in _BESIDES_TARGETING if not (verdict := check(case)).passed}

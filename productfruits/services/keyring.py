@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.config import Settings
 from productfruits.errors import ProductFruitsError
-from productfruits.models import ConnectionSecret, Destination, DestinationSecret
+from productfruits.models import ConnectionSecret, Destination, DestinationSecret, IdentitySecret
 from productfruits.services.vault import Vault, key_id_of
 
 ENCRYPTION_FILE = "encryption.keys"
@@ -99,7 +99,8 @@ def give_up(session: Session, key_id: str, now: dt.datetime) -> int:
     """End every secret that was encrypted with a lost key, so that the server starts again; returns how many.
 
     The connections refuse what Segment sends until a new secret is made and pasted there; destinations send nothing
-    until their address is entered again.
+    until their address is entered again; and no page can prove who its user is until your servers have a new secret
+    for that.
     """
     ended = [secret for secret in _stored(session) if key_id_of(secret.ciphertext) == key_id]
     if not ended:
@@ -115,7 +116,7 @@ def usage(session: Session) -> dict[str, int]:
     return dict(Counter(key_id_of(secret.ciphertext) for secret in _stored(session)))
 
 
-def _stored(session: Session) -> list[ConnectionSecret | Destination | DestinationSecret]:
+def _stored(session: Session) -> list[ConnectionSecret | Destination | DestinationSecret | IdentitySecret]:
     """Every row that holds something encrypted."""
     return [
         *session.scalars(
@@ -125,6 +126,7 @@ def _stored(session: Session) -> list[ConnectionSecret | Destination | Destinati
         *session.scalars(
             select(DestinationSecret).where(DestinationSecret.ciphertext != b"").order_by(DestinationSecret.id)
         ),
+        *session.scalars(select(IdentitySecret).where(IdentitySecret.ciphertext != b"").order_by(IdentitySecret.id)),
     ]
 
 

@@ -69,6 +69,8 @@ class Site:
     policy: Policy
     secrets: tuple[LiveSecret, ...] = field(repr=False)
     contents: tuple[Shown, ...]
+    #: Their rules, in this order.
+    targeting: tuple[Compiled, ...]
     #: By id.
     known: Mapping[int, Known]
     looks: Looks
@@ -142,6 +144,7 @@ def load(session: Session, workspace_key: str, stamp: Stamp, now: dt.datetime, v
         policy=policy(settings),
         secrets=identity_secrets.live(session, workspace_id, now, vault) if verifies else (),
         contents=shown,
+        targeting=tuple(targeting),
         known=_known(session, workspace_id),
         looks=themes.looks(session, workspace_id),
         asks=frozenset(ask for compiled in targeting for ask in compiled.asks),
@@ -198,6 +201,8 @@ def _depends_on_time(shown: Iterable[Shown], settings: Values) -> bool:
         return True
     return any(
         each.candidate.targeting.depends_on_time
+        # Traits of a group change without a message of this user.
+        or _asks_groups(each.candidate.targeting)
         or each.candidate.schedule != Schedule()
         or each.candidate.frequency.show in ("every_days", "until_completed")
         or _snoozes(each.live.document)

@@ -51,11 +51,8 @@ class LiveSites:
 
     def remembered(self, key: str) -> Site | None:
         """The site if it is known and fresh enough, without asking the store."""
-        known = self._known.get(key)
-        if known is None:
-            return None
-        age_s = time.monotonic() - known.read_at
-        return known.site if age_s < FRESH_S or (age_s < STALE_S and key in self._asking) else None
+        known = self._fresh(key)
+        return None if known is None else known.site
 
     def find(self, key: str) -> Site | None:
         """The site, or None if no workspace has this key.
@@ -64,8 +61,8 @@ class LiveSites:
         """
         if _KEY.fullmatch(key) is None:
             return None
-        if (site := self.remembered(key)) is not None:
-            return site
+        if (known := self._fresh(key)) is not None:
+            return known.site
         with self._guard:
             self._asking.add(key)
         try:
@@ -115,6 +112,13 @@ class LiveSites:
         """Give back the connections of the quick reads."""
         while self._drivers:
             self._drivers.pop().close()
+
+    def _fresh(self, key: str) -> _Known | None:
+        known = self._known.get(key)
+        if known is None:
+            return None
+        age_s = time.monotonic() - known.read_at
+        return known if age_s < FRESH_S or (age_s < STALE_S and key in self._asking) else None
 
     def _look(self, key: str) -> Site | None:
         read_at = time.monotonic()  # before asking: what is known is at least as new

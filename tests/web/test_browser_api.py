@@ -13,14 +13,24 @@ from flask import Flask
 from sqlalchemy import select
 
 import productfruits
+from productfruits.adoption import documents
 from productfruits.config import Settings
 from productfruits.identity import verification
 from productfruits.models import Content, ContentState, Event, User, Workspace
 from productfruits.segment.messages import Message
-from productfruits.services import adoption_settings, connections, coverage, identity_secrets, workspaces
+from productfruits.services import (
+    adoption_settings,
+    connections,
+    contents,
+    coverage,
+    identity_secrets,
+    publishing,
+    workspaces,
+)
 from productfruits.workers.runtime import Runtime
 from tests.services.contents import checklist, publish, tour
 from tests.services.messages import arrival, message
+from tests.unit.adoption import authored
 from tests.web.requesting import AsgiHttp, Http, Reply, WsgiHttp
 
 PRO = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
@@ -168,6 +178,20 @@ class TestWhatAPageGets:
         assert content["eligible"]
         assert content["state"]["state"] == "in_progress"
         assert (content["state"]["session_id"], content["state"]["step_id"]) == ("s-1", "invite")
+
+    def test_who_is_in_the_middle_stays_on_the_version_and_others_get_the_newest(self, pages: Pages) -> None:
+        first = pages.publish("tour", tour("welcome", "invite"), "first")
+        pages.report(told("tour_started", first), username="ada")
+        with pages.runtime.writing() as session:
+            content = session.get_one(Content, first)
+            document = documents.load("tour", authored.tour(key="first"))
+            contents.save_draft(session, content, document, dt.datetime.now(dt.UTC))
+            publishing.publish(session, content, "test", dt.datetime.now(dt.UTC))
+        pages.forget()
+        mine, others = (shown(pages.get(username=name))["first"] for name in ("ada", "bob"))
+        assert (mine["version"], [step["id"] for step in mine["steps"]]) == (1, ["welcome", "invite"])
+        assert others["version"] == 2
+        assert len(others["steps"]) == len(document["steps"])
 
     def test_never_twice(self, pages: Pages) -> None:
         first = pages.publish("tour", tour("welcome"), "first")
