@@ -1,0 +1,197 @@
+// Whose turn it is: of everything that may show, one tour and one checklist.
+
+import { type ChecklistRun, type ChecklistWorld, runChecklist } from "./checklist";
+import type { Answer, Checklist, Content, Leaf, Tour } from "./content";
+import { listen, settled, together, type Undo } from "./edge";
+import { failing, looksAtElements } from "./rules";
+import type { ContentId } from "./snippet";
+import type { States } from "./states";
+import { watch } from "./targets";
+import { isLive, runTour, type StartReason, type TourRun, type TourWorld } from "./tour";
+
+export interface Director {
+  /** What the service sent, or null: nothing may show. */
+  use(answer: Answer | null): void;
+  /** Looks anew: the page, the tab, the states have changed. */
+  update(): void;
+  contents(): Content[];
+  find(id: ContentId): Content | undefined;
+  /** Why the page does not let it show; null when it does. */
+  held(content: Content): Leaf | null;
+  tour(): TourRun | null;
+  checklist(): ChecklistRun | null;
+  startTour(id: ContentId, reason: StartReason): boolean;
+  openChecklist(id: ContentId, into?: Element): ChecklistRun | null;
+  complete(checklist: ContentId, item: string, how: "click" | "tour" | "api"): boolean;
+  undo: Undo;
+}
+
+export interface Worlds {
+  tour: Omit<TourWorld, "changed" | "startTour" | "completeItem">;
+  checklist: Omit<ChecklistWorld, "changed" | "startTour" | "opened">;
+  opened(checklist: Checklist): ChecklistWorld["opened"];
+  states: States;
+  leads(): boolean;
+  language(): string;
+}
+
+export function openDirector(worlds: Worlds): Director {
+  const { states } = worlds;
+  let contents: Content[] = [];
+  let tour: TourRun | null = null;
+  /** The tour waits for an element that may be in another page only; so did these, since something changed. */
+  let patient = false;
+  const waited = new Set<number>();
+  let checklist: ChecklistRun | null = null;
+  let unwatch: Undo = () => {};
+
+  const held = (content: Content) => failing(content.rule, worlds.language());
+  const find = (id: ContentId) => contents.find((content) => content.id === id || content.key === `${id}`);
+  const findTour = (id: ContentId) => {
+    const found = find(id);
+    return found?.kind === "tour" ? found : undefined;
+  };
+  const of = <K extends Content["kind"]>(kind: K) =>
+    contents.filter((content): content is Extract<Content, { kind: K }> => content.kind === kind);
+  const mayStart = (content: Content) => content.start === "auto" && states.mayStart(content);
+
+  const stopAll = () => {
+    tour?.stop();
+    checklist?.stop();
+    tour = checklist = null;
+    unwatch();
+  };
+  const turnOfTours = () => {
+    if (tour?.isOver()) tour = null;
+    if (tour && (tour.isShowing() || !patient)) return;
+    const next = of("tour")
+      .filter((each) => !waited.has(each.id) && (isLive(states.of(each)) || (mayStart(each) && !held(each))))
+      .sort((one, other) => weight(other) - weight(one))[0];
+    if (next) begin(next, "auto", false);
+  };
+  /** What has begun goes before what has not. */
+  const weight = (each: Tour) => each.priority + (isLive(states.of(each)) ? 1000 : 0);
+  const begin = (next: Tour, reason: StartReason, afresh: boolean) => {
+    tour?.stop();
+    patient = false;
+    tour = runTour(next, reason, afresh, {
+      ...worlds.tour,
+      startTour: (key) => startTour(key, "tour"),
+      completeItem: (key, item) => complete(key, item, "tour"),
+      changed: tourChanged,
+    });
+  };
+  const tourChanged = (run: TourRun) => {
+    const { id, key } = run.tour;
+    if (run.isOver()) {
+      if (states.of(run.tour).state === "completed") doneByTour(key);
+    } else {
+      patient = !run.isShowing();
+      if (patient) waited.add(id);
+    }
+    // Not at once: whoever called us is not done yet.
+    afterwards.soon();
+  };
+  const doneByTour = (key: string) => {
+    for (const each of of("checklist")) {
+      for (const { id, done } of each.items) if (done.tour === key) complete(each.id, id, "tour");
+    }
+  };
+  const look = () => {
+    if (!worlds.leads()) return stopAll();
+    turnOfTours();
+    turnOfChecklists();
+    awaitElements();
+    checklist?.hide(Boolean(tour?.isShowing()));
+  };
+  const afterwards = settled(0, look);
+  const update = () => {
+    waited.clear();
+    look();
+  };
+
+  const turnOfChecklists = () => {
+    const isOut = (each: Checklist) => {
+      const state = states.of(each);
+      const news = Object.values(state.items ?? {}).some((done) => done.reported === false);
+      return state.state === "in_progress" || news;
+    };
+    if (checklist) {
+      const still = find(checklist.checklist.id);
+      if (still && !held(still)) return checklist.refresh();
+      checklist.stop();
+      checklist = null;
+    }
+    const next = of("checklist")
+      .filter((each) => (isOut(each) || mayStart(each)) && !held(each))
+      .sort((one, other) => other.priority - one.priority)[0];
+    if (next) checklist = open(next, "auto", null);
+  };
+  const open = (next: Checklist, reason: "auto" | "api" | "silent", into: Element | null) =>
+    runChecklist(next, reason, into, {
+      ...worlds.checklist,
+      opened: worlds.opened(next),
+      startTour: (key) => startTour(key, "checklist"),
+      changed(run) {
+        if (checklist === run) checklist = null;
+        afterwards.soon();
+      },
+    });
+  /** Rules may ask for elements that are not there yet. */
+  const awaitElements = () => {
+    unwatch();
+    const waiting = contents.filter((each) => looksAtElements(each.rule) && mayStart(each) && held(each));
+    if (waiting.length === 0) return;
+    unwatch = watch(() => {
+      const comes = waiting.some((each) => !held(each));
+      if (comes) afterwards.soon();
+      return comes;
+    });
+  };
+
+  const startTour = (id: ContentId, reason: StartReason): boolean => {
+    const next = findTour(id);
+    if (!next || held(next) || !worlds.leads()) return false;
+    if (tour?.tour.id === next.id && tour.isShowing()) return true;
+    if (tour?.isShowing()) tour.end("dismissed", "replaced");
+    begin(next, reason, true);
+    return true;
+  };
+  const complete = (id: ContentId, item: string, how: "click" | "tour" | "api"): boolean => {
+    const found = find(id);
+    if (found?.kind !== "checklist") return false;
+    // What is done is done, also while it is not its turn to show.
+    const run = checklist?.checklist.id === found.id ? checklist : open(found, "silent", null);
+    return run.complete(item, how);
+  };
+  const resized = settled(200, update);
+
+  return {
+    use(answer) {
+      contents = answer?.contents ?? [];
+      if (!answer) return stopAll();
+      if (tour && !find(tour.tour.id)) tour.end("dismissed", "unpublished");
+      update();
+    },
+    update,
+    contents: () => contents,
+    find,
+    held,
+    tour: () => tour,
+    checklist: () => checklist,
+    startTour,
+    openChecklist(id, into) {
+      const next = find(id);
+      if (next?.kind !== "checklist" || !worlds.leads()) return null;
+      worlds.opened(next).write(true);
+      if (checklist?.checklist.id === next.id && !into) checklist.toggle(true);
+      else {
+        checklist?.stop();
+        checklist = open(next, "api", into ?? null);
+      }
+      return checklist;
+    },
+    complete,
+    undo: together(listen(window, "resize", resized.soon), resized.undo, afterwards.undo, stopAll),
+  };
+}

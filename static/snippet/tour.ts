@@ -1,0 +1,207 @@
+// One run of a tour in this page: which step, what leads on, what is reported. The order of events is a contract:
+// Started once a session before anything else, Step Completed before Completed, one end, and a missing element ends nothing
+// as completed.
+
+import { showCard } from "./card";
+import type { Button, State, Step, Tour } from "./content";
+import { later, listen, type Undo } from "./edge";
+import type { Facts } from "./report";
+import type { RawName } from "./snippet";
+import type { Stage } from "./stage";
+import { find, watch } from "./targets";
+import type { Fill } from "./texts";
+import { uuid } from "./uuid";
+
+export type StartReason = "auto" | "api" | "checklist" | "tour" | "link";
+type EndReason = "close_button" | "dismiss_button" | "escape" | "target_missing" | "replaced" | "api" | "unpublished";
+
+export interface TourWorld {
+  stage: Stage;
+  fill(): Fill;
+  stateOf(tour: Tour): State;
+  change(tour: Tour, change: Partial<State>): void;
+  report(raw: RawName, tour: Tour, session: string, facts: Facts): void;
+  /** The step that this browser saw last, over page loads and tabs. */
+  seen: { read(): string | null; write(step: string): void };
+  /** Calls at every event of the page's own. */
+  onTracked(heard: (name: string) => void): Undo;
+  completeItem(checklist: string, item: string): void;
+  startTour(key: string): void;
+  openUrl(url: string, newTab: boolean): void;
+  /** It shows, has ended, or waits for an element that may never come. */
+  changed(run: TourRun): void;
+}
+
+export interface TourRun {
+  tour: Tour;
+  step(): Step | undefined;
+  isShowing(): boolean;
+  isOver(): boolean;
+  next(): void;
+  goTo(stepId: string): boolean;
+  end(state: "completed" | "dismissed", reason: EndReason): void;
+  /** Takes it out of the page and says nothing: it goes on elsewhere, or later. */
+  stop: Undo;
+}
+
+/** Goes on where the user is in it, else begins for this reason. */
+export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world: TourWorld): TourRun {
+  const { steps } = tour;
+  const before = world.stateOf(tour);
+  const goesOn = !afresh && isLive(before) && Boolean(before.session_id);
+  const session = (goesOn && before.session_id) || uuid();
+  let resuming = goesOn;
+  let showing = false;
+  let over = false;
+  let index = 0;
+  const undos: Undo[] = [];
+  const clear = () => undos.splice(0).forEach((undo) => undo());
+
+  const report = (raw: RawName, more: Facts = {}, completed = index) => {
+    const step = steps[index];
+    world.report(raw, tour, session, {
+      start_reason: reason,
+      steps_count: steps.length,
+      step_id: step?.id,
+      step_name: step?.name,
+      step_number: index + 1,
+      progress: Math.round((100 * completed) / steps.length),
+      ...more,
+    });
+  };
+  const enter = (to: number, direction = 1) => {
+    const step = steps[to];
+    if (!step) return;
+    stop();
+    index = to;
+    world.change(tour, { state: "in_progress", session_id: session, step_id: step.id, snoozed_until: null });
+    if (show(step)) return;
+    // Seen before, so the user is only somewhere else: the tour waits until the element is there again.
+    if (resuming && wasSeen(step)) world.changed(run);
+    else undos.push(later(step.wait.seconds * 1000, () => missing(direction)));
+  };
+  /** True when the step is there; else it will be as soon as its element is. */
+  const show = (step: Step): boolean => {
+    clear();
+    const { advance } = step;
+    if (advance.on === "event") undos.push(world.onTracked((name) => name === advance.event && complete()));
+    const target = step.target ? find(step.target) : null;
+    if (step.target && !target) {
+      undos.push(watch(() => Boolean(find(step.target ?? {})) && show(step)));
+      return false;
+    }
+    if (advance.on === "click" && target) {
+      const clicked = (event: Event) => event.composedPath().includes(target) && complete();
+      undos.push(listen(document, "click", clicked, true));
+    }
+    tell(step);
+    undos.push(
+      showCard(
+        world.stage,
+        {
+          step,
+          target,
+          theme: tour.theme,
+          language: tour.language,
+          fill: world.fill(),
+          number: index + 1,
+          steps: steps.length,
+        },
+        { press, lost: () => show(step), close: (why) => end("dismissed", why) },
+      ),
+    );
+    world.changed(run);
+    return true;
+  };
+  const tell = (step: Step) => {
+    const isNew = !showing && !(resuming && wasSeen(step));
+    if (resuming) report("tour_resumed");
+    if (isNew) report("tour_step_viewed");
+    resuming = false;
+    showing = true;
+    world.seen.write(`${session} ${step.id}`);
+  };
+  const wasSeen = (step: Step) => world.seen.read() === `${session} ${step.id}`;
+  const missing = (direction: number) => {
+    const to = index + direction;
+    const { missing: then } = steps[index]?.wait ?? { missing: "skip" };
+    report("tour_target_missing", { on_missing: then });
+    if (then === "stop" || to >= steps.length) end("dismissed", "target_missing");
+    else enter(Math.abs(to), to < 0 ? 1 : direction);
+  };
+  const complete = () => {
+    report("tour_step_completed", {}, index + 1);
+    if (index + 1 < steps.length) enter(index + 1);
+    else end("completed", "completed");
+  };
+  const end = (state: "completed" | "dismissed", why: EndReason | "completed") => {
+    if (over) return;
+    over = true;
+    stop();
+    report(`tour_${state}`, { end_reason: why }, state === "completed" ? steps.length : index);
+    world.change(tour, { state, step_id: steps[index]?.id ?? null });
+    world.changed(run);
+  };
+  const snooze = (minutes: number) => {
+    const until = new Date(Date.now() + minutes * 60_000).toISOString();
+    over = true;
+    stop();
+    report("tour_snoozed", { snoozed_until: until });
+    world.change(tour, { state: "snoozed", snoozed_until: until });
+    world.changed(run);
+  };
+  const press = ({ action }: Button) => {
+    switch (action.do) {
+      case "next":
+        return complete();
+      case "back":
+        return enter(Math.max(0, index - 1), -1);
+      case "finish":
+        report("tour_step_completed", {}, index + 1);
+        return end("completed", "completed");
+      case "dismiss":
+        return end("dismissed", "dismiss_button");
+      case "snooze":
+        return snooze(action.minutes);
+      case "open_url":
+        // In the same tab the tour goes on there.
+        if (!action.new_tab) complete();
+        return world.openUrl(action.url, Boolean(action.new_tab));
+      case "start_tour":
+        if (index + 1 === steps.length) complete();
+        else end("dismissed", "replaced");
+        return world.startTour(action.tour);
+      case "complete_item":
+        world.completeItem(action.checklist, action.item);
+        return complete();
+    }
+  };
+  const stop = () => {
+    clear();
+    showing = false;
+  };
+
+  const run: TourRun = {
+    tour,
+    step: () => steps[index],
+    isShowing: () => showing,
+    isOver: () => over,
+    next: complete,
+    goTo(stepId) {
+      const to = steps.findIndex((step) => step.id === stepId);
+      enter(to);
+      return to >= 0;
+    },
+    end,
+    stop,
+  };
+  if (!goesOn) report("tour_started");
+  const at = steps.findIndex((step) => step.id === before.step_id);
+  enter(goesOn ? Math.max(0, at) : 0);
+  return run;
+}
+
+/** Begun and not ended; a snooze that is over is a tour that goes on. */
+export function isLive(state: State): boolean {
+  return state.state === "in_progress" || (state.state === "snoozed" && Date.parse(state.snoozed_until ?? "") <= Date.now());
+}
