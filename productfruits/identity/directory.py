@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from productfruits.identity.aliasing import alias
 from productfruits.identity.erasing import Digest, Tombstones, delete
 from productfruits.identity.matching import match
-from productfruits.identity.moves import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser
+from productfruits.identity.moves import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser, Portion
 from productfruits.identity.people import Link, Person, Placement, Sighting, Visitor
 from productfruits.identity.register import ConflictKind, Register
 
@@ -30,6 +30,7 @@ __all__ = [
     "MoveUser",
     "Person",
     "Placement",
+    "Portion",
     "Sighting",
     "Visitor",
 ]
@@ -107,6 +108,32 @@ class Directory:
             placement = match(self._register, sighting)
         self.placements.append(placement)
         return placement
+
+    @property
+    def handovers(self) -> int:
+        """How often somebody got what belonged to somebody else until then: joins, unions and partings so far."""
+        return self._register.handovers
+
+    def owner_of(self, anonymous_id: str) -> Person | None:
+        """Return the user whom this anonymous id has joined by now."""
+        return self._register.by_anonymous_id(anonymous_id)
+
+    def visitor(self, anonymous_id: str) -> Visitor | None:
+        """Return what is known by now about an anonymous id that belongs to nobody."""
+        visitor = self._register.visitors.get(anonymous_id)
+        return None if visitor is None or visitor.gone else visitor
+
+    def placed(self, holder: Person | str) -> list[Placement]:
+        """Return the messages of this group that are by now this person's, or kept under this anonymous id."""
+        if isinstance(holder, Person):
+            return holder.placements
+        return self._register.waiting.get(holder, [])
+
+    def portions(self, holder: Person | str) -> list[Portion]:
+        """Return where the rows are stored that are by now this person's, or kept under this anonymous id."""
+        if isinstance(holder, Person):
+            return self._register.ledger.portions(holder)
+        return [Portion(None, holder, None, ())]
 
     def people_all(self) -> list[Person]:
         """Return everybody who was loaded or created, the gone ones included."""

@@ -51,6 +51,19 @@ class EraseLoose:
     sent_user_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of one person as they were stored before the group: a user's, or those under an anonymous id of nobody.
+
+    With `sent_user_id` only those sent under this id, else all but those sent under one of the ids in `without`.
+    """
+
+    user_id: str | None
+    anonymous_id: str | None
+    sent_user_id: str | None
+    without: tuple[str, ...]
+
+
 Effect = MoveEvents | JoinVisitor | MoveUser | EraseUser | EraseLoose
 
 
@@ -119,6 +132,18 @@ class Ledger:
         origin.rest = Share(origin, None, person)
         self._give([origin.rest], person)
         self._unowned.append(origin)
+
+    def portions(self, person: Person) -> list[Portion]:
+        """Return where the rows are stored that are this person's by now."""
+        return [
+            Portion(
+                share.origin.user_id,
+                share.origin.anonymous_id,
+                share.sent_user_id,
+                tuple(share.origin.apart) if share.sent_user_id is None else (),
+            )
+            for share in self._shares(person)
+        ]
 
     def effects(self) -> list[Effect]:
         """Return what the store has to do, in an order in which no step sees the outcome of another.

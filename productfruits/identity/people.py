@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from productfruits.identity.keys import EmailClaim
 
@@ -11,6 +11,8 @@ LinkKind = Literal["user_id", "anonymous_id"]
 How = Literal["email", "alias", "merge", "identify"]
 MatchedBy = Literal["email", "username", "alias", "created", "anonymous", "none"]
 Verdict = Literal["stored", "erased", "tombstoned", "no_id", "rejected"]
+#: After so many microseconds of silence, half an hour, a message begins another visit.
+VISIT_GAP: Final = 30 * 60 * 1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +32,9 @@ class Person:
     trait_times: dict[str, int] = field(default_factory=dict)
     first_seen: int = 0
     last_seen: int = 0
+    #: How often the user came, and when the last visit began.
+    visits: int = 1
+    visit_began: int = 0
     stored: bool = False
     changed: bool = False
     gone: bool = False

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from productfruits.identity import traits
 from productfruits.identity.moves import Ledger
-from productfruits.identity.people import How, Link, LinkKind, Person, Placement, Sighting, Visitor
+from productfruits.identity.people import VISIT_GAP, How, Link, LinkKind, Person, Placement, Sighting, Visitor
 
 ConflictKind = Literal["email_and_id", "alias", "email_taken"]
 
@@ -40,6 +40,8 @@ class Register:
         self.loaded_links: dict[tuple[LinkKind, str], Link] = {}
         self.ledger = Ledger()
         self.disputes: list[Dispute] = []
+        #: How often somebody got what belonged to somebody else until then.
+        self.handovers = 0
         # Messages of this group that are kept under an anonymous id, and those kept with nobody by the id they carry.
         self.waiting: dict[str, list[Placement]] = {}
         self.loose: dict[str, list[Placement]] = {}
@@ -69,7 +71,7 @@ class Register:
         return None if link is None else link.user
 
     def create(self, username: str | None, at: int) -> Person:
-        person = Person(self._new_id(), username, first_seen=at, last_seen=at, changed=True)
+        person = Person(self._new_id(), username, first_seen=at, last_seen=at, visit_began=at, changed=True)
         if username is not None:
             self.usernames[username] = person
         self.people.append(person)
@@ -147,11 +149,13 @@ class Register:
         person.placements.append(placement)
         at = placement.sighting.at
         if at > person.last_seen:
+            if at - person.last_seen > VISIT_GAP:
+                person.visits += 1
+                person.visit_began = at
             person.last_seen = at
-            person.changed = True
-        if at < person.first_seen:
-            person.first_seen = at
-            person.changed = True
+        person.first_seen = min(person.first_seen, at)
+        # Also by a late message: what was counted of this person counts one more, and a page's copy is stale.
+        person.changed = True
 
     def wait(self, anonymous_id: str, placement: Placement) -> None:
         """Keep this message under an anonymous id that belongs to nobody yet."""
@@ -176,6 +180,7 @@ class Register:
         """Link an anonymous id that belongs to nobody yet, and hand over all that is kept under it."""
         self.link("anonymous_id", anonymous_id, person, how, sighting.message_id)
         self.ledger.join(anonymous_id, person)
+        self.handovers += 1
         for placement in self.waiting.pop(anonymous_id, ()):
             placement.user = person
             person.placements.append(placement)
@@ -195,6 +200,7 @@ class Register:
         self.unlink(link)
         self.name(person, link.value)
         self.ledger.split(source, person, link.value)
+        self.handovers += 1
         staying = []
         for placement in source.placements:
             if placement.sighting.user_id == link.value:
@@ -224,6 +230,9 @@ class Register:
             target.keys_changed = True
         if traits.fold(target.traits, target.trait_times, source.traits, source.trait_times):
             target.traits_changed = True
+        target.visits += source.visits
+        if source.last_seen > target.last_seen:
+            target.visit_began = source.visit_began
         target.first_seen = min(target.first_seen, source.first_seen)
         target.last_seen = max(target.last_seen, source.last_seen)
         target.changed = True
@@ -234,6 +243,7 @@ class Register:
         target.placements.extend(source.placements)
         source.links, source.placements, source.groups = [], [], {}
         self.ledger.fold(source, target)
+        self.handovers += 1
 
     def erase(self, person: Person) -> None:
         """Forget a person with all ids, messages and groups."""

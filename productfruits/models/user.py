@@ -37,6 +37,8 @@ class User(Base):
     last_seen_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     #: Visits begin with a message after a while of silence (identity/people.py).
     visits: Mapped[int] = mapped_column(default=1, server_default="1")
+    #: When the newest of them began.
+    visit_began_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, server_default="1970-01-01 00:00:00.000000")
     #: When anything about the user was last written: a page's copy older than this is stale.
     changed_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, server_default="1970-01-01 00:00:00.000000")
     created_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import Base
 from productfruits.models import Conflict, DeadLetter, Erasure, Event, GroupMember, User, UserAlias, Visitor
-from productfruits.services import pages, tombstones, users
+from productfruits.services import content_states, pages, tombstones, users
 from productfruits.services.locks import write_lock
 from productfruits.services.pages import Page
 from productfruits.services.times import microseconds
@@ -70,6 +70,7 @@ def remove(session: Session, workspace_id: int, user_id: str, requested_by: str,
         ),
     )
     _delete(session, Visitor, workspace_id, Visitor.anonymous_id.in_(anonymous_ids))
+    content_states.erase(session, workspace_id, user_id, anonymous_ids)
     _delete(session, User, workspace_id, User.id == user_id)
     session.expunge(user)
     session.add(

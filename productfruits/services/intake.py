@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import UtcDateTime, table
 from productfruits.identity import keys
-from productfruits.identity.directory import Placement, Sighting
+from productfruits.identity.directory import Directory, Placement, Sighting
 from productfruits.models import Connection, ConnectionSecret, Event, SeenMessage
 from productfruits.segment.messages import Message, Parsed
-from productfruits.services import bulk, groups, lookups, people, rejections
+from productfruits.services import adoption_intake, bulk, groups, lookups, people, rejections, waiting_items
+from productfruits.services.adoption_intake import Following, Told
 from productfruits.services.locks import write_lock
 from productfruits.services.rejections import Refused
 from productfruits.services.times import microseconds
@@ -93,6 +94,9 @@ class _Candidate:
     message: Message
     message_id: str
     sighting: Sighting
+    #: What it tells about a tour or a checklist, if it is an adoption event.
+    told: Told | None = None
+    content_id: int | None = None
     placement: Placement | None = None
 
 
@@ -104,6 +108,12 @@ class _Group:
     #: Digest -> the message is a delete (its id is kept for ever).
     seen: dict[str, bool] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+    #: Adoption events that were seen before, of which some tell that a page knows what the server found out.
+    echoes: list[tuple[Told, Sighting]] = field(default_factory=list)
+    #: Number of the state of the workspace's content; None where nothing was ever published.
+    generation: int | None = None
+    #: Events that the server writes because of these messages.
+    own_events: list[dict[str, Any]] = field(default_factory=list)
 
 
 def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
@@ -129,9 +139,10 @@ def _receive_workspace(
 ) -> None:
     group = _new_messages(session, workspace_id, arrivals)
     _place(session, workspace_id, group, now)
+    adoption_intake.take_echoes(session, workspace_id, group.echoes, now)
     _log_refusals(session, workspace_id, group, arrivals)
     with bulk.in_one_go(session):
-        _insert_events(session, workspace_id, group.candidates)
+        _insert_events(session, workspace_id, group)
         _insert_seen(session, workspace_id, group.seen, now)
         _count(session, arrivals)
 
@@ -139,28 +150,37 @@ def _receive_workspace(
 def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]]) -> _Group:
     """Leave out what was seen before, in the store or earlier in this very group."""
     group = _Group()
-    ids = {message.message_id for arrival, _ in arrivals for message in arrival.parsed.messages if message.message_id}
-    digests = {message_id: message_digest(message_id) for message_id in ids}
-    known = _seen(session, workspace_id, digests.values())
-    for arrival, receipt in arrivals:
-        received = microseconds(arrival.received_at)
-        for message in arrival.parsed.messages:
-            if message.message_id:
-                digest = digests[message.message_id]
-                if digest in known or digest in group.seen:
-                    receipt.duplicates += 1
-                    continue
-                group.seen[digest] = message.type == "delete"
-            message_id = message.message_id or f"made-up-{uuid.uuid4().hex}"
-            sighting = _sighting(message, message_id, received, arrival.trust)
-            group.candidates.append(_Candidate(arrival, receipt, message, message_id, sighting))
+    arrived = [
+        (arrival, receipt, message, adoption_intake.told(message, arrival.received_at))
+        for arrival, receipt in arrivals
+        for message in arrival.parsed.messages
+    ]
+    digests = {m.message_id: message_digest(m.message_id) for _, _, m, _ in arrived if m.message_id}
+    known, group.generation = _seen(
+        session, workspace_id, [*digests.values(), *(told.digest for *_, told in arrived if told is not None)]
+    )
+    for arrival, receipt, message, told in arrived:
+        own = [digests[message.message_id]] if message.message_id else []
+        if told is not None:
+            # An adoption event comes from the page and, under another messageId, through Segment.
+            own.append(told.digest)
+        message_id = message.message_id or f"made-up-{uuid.uuid4().hex}"
+        sighting = _sighting(message, message_id, microseconds(arrival.received_at), arrival.trust)
+        if any(digest in known or digest in group.seen for digest in own):
+            receipt.duplicates += 1
+            if told is not None:
+                group.echoes.append((told, sighting))
+            continue
+        group.seen |= dict.fromkeys(own, message.type == "delete")
+        group.candidates.append(_Candidate(arrival, receipt, message, message_id, sighting, told))
     return group
 
 
-def _seen(session: Session, workspace_id: int, digests: Collection[str]) -> set[str]:
+def _seen(session: Session, workspace_id: int, digests: Collection[str]) -> tuple[set[str], int | None]:
+    """Those of the digests that are stored; and, in the same round trip, the number of the content's state."""
     question = lookups.by_keys(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
-    [rows] = lookups.ask(session, [question])
-    return {row.digest for row in rows}
+    rows, generations = lookups.ask(session, [question, waiting_items.generation_question(workspace_id)])
+    return {row.digest for row in rows}, next((row.generation for row in generations), None)
 
 
 def _sighting(message: Message, message_id: str, received: int, trust: Literal["server", "public"]) -> Sighting:
@@ -187,6 +207,7 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
     if not group.candidates:
         return
     directory = people.load(session, workspace_id, [candidate.sighting for candidate in group.candidates])
+    following = _following(session, workspace_id, group, directory)
     group_calls = []
     for candidate in group.candidates:
         placement = candidate.placement = directory.apply(candidate.sighting)
@@ -207,13 +228,38 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
                 candidate.receipt.ignored += 1
         if placement.verdict == "stored" and candidate.message.type == "group" and candidate.sighting.group_id:
             group_calls.append((candidate.sighting.group_id, candidate.message.traits, candidate.sighting.at))
+        if following is not None and placement.verdict == "stored":
+            following.follow(candidate.message, placement, candidate.told, now)
     groups.merge(session, workspace_id, group_calls, now)
     people.save(session, workspace_id, directory.changes(), now)
+    if following is not None:
+        following.save()
+        group.own_events = following.events({c.message_id: c.arrival.received_at for c in group.candidates})
+        group.seen |= dict.fromkeys(following.digests(), False)
 
 
-def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Candidate]) -> None:
+def _following(session: Session, workspace_id: int, group: _Group, directory: Directory) -> Following | None:
+    """Who follows what these messages mean for tours and checklists; None where they can mean nothing."""
+    waiting = waiting_items.load(session, workspace_id, group.generation)
+    events = [candidate.told for candidate in group.candidates if candidate.told is not None]
+    contents = adoption_intake.find_contents(session, workspace_id, events) if events else {}
+    for candidate in group.candidates:
+        if candidate.told is not None and candidate.told in contents:
+            candidate.content_id = contents[candidate.told].id
+    if not contents and not waiting.checklists:
+        return None
+    names = {
+        candidate.message_id: candidate.message.name
+        for candidate in group.candidates
+        if candidate.message.type == "track" and candidate.message.name
+    }
+    sightings = [candidate.sighting for candidate in group.candidates]
+    return Following(session, workspace_id, directory, waiting, contents, sightings, names)
+
+
+def _insert_events(session: Session, workspace_id: int, group: _Group) -> None:
     rows = []
-    for candidate in candidates:
+    for candidate in group.candidates:
         placement, message, sighting = candidate.placement, candidate.message, candidate.sighting
         if placement is None or placement.verdict != "stored" or placement.dropped:
             continue
@@ -233,11 +279,12 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
                 "anonymous_id": sighting.anonymous_id,
                 "previous_id": sighting.previous_id,
                 "group_id": sighting.group_id,
+                "content_id": candidate.content_id,
                 "properties": message.traits if message.type in ("identify", "group") else message.properties,
                 "context": message.context,
             }
         )
-    bulk.insert(session, Event, rows)
+    bulk.insert(session, Event, rows + group.own_events)
 
 
 def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now: dt.datetime) -> None:
@@ -248,6 +295,8 @@ def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now
             {"workspace_id": workspace_id, "digest": digest, "seen_at": None if for_ever else now}
             for digest, for_ever in seen.items()
         ],
+        # Nobody can know the id of an event that the server writes, but somebody could have guessed it.
+        known_by=("workspace_id", "digest"),
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.identity.directory import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser
 from productfruits.models import Conflict, Event, GroupMember, User, UserAlias
-from productfruits.services import erasure
+from productfruits.services import content_states, erasure
 
 
 def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], now: dt.datetime) -> None:
@@ -17,9 +17,12 @@ def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], no
     # a statement each. No effect makes an event unclaimed, so what is unclaimed now is all that can be joined.
     joined = {effect.anonymous_id for effect in effects if isinstance(effect, JoinVisitor)}
     unclaimed = _unclaimed(session, workspace_id, joined)
+    with_states = content_states.visitors_with_states(session, workspace_id, joined) if joined else set()
     for effect in effects:
         if not isinstance(effect, JoinVisitor) or effect.anonymous_id in unclaimed:
             _carry_out(session, workspace_id, effect, now)
+        if isinstance(effect, JoinVisitor) and effect.sent_user_id is None and effect.anonymous_id in with_states:
+            content_states.move(session, workspace_id, ("visitor", effect.anonymous_id), effect.to_user_id)
 
 
 def _unclaimed(session: Session, workspace_id: int, anonymous_ids: set[str]) -> set[str | None]:
@@ -69,6 +72,7 @@ def move_user(session: Session, workspace_id: int, from_user_id: str, to_user_id
         .values(user_id=to_user_id)
     )
     _move_memberships(session, workspace_id, from_user_id, to_user_id)
+    content_states.move(session, workspace_id, ("user", from_user_id), to_user_id)
     _move_conflicts(session, workspace_id, from_user_id, to_user_id, now)
     session.execute(delete(User).where(User.workspace_id == workspace_id, User.id == from_user_id))
 

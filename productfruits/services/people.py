@@ -28,6 +28,8 @@ USER_COLUMNS = (
     User.trait_times,
     User.first_seen_at,
     User.last_seen_at,
+    User.visits,
+    User.visit_began_at,
 )
 ALIAS_COLUMNS = (UserAlias.kind, UserAlias.value, UserAlias.user_id, UserAlias.how, UserAlias.message_id)
 VISITOR_COLUMNS = (VisitorRow.anonymous_id, VisitorRow.traits, VisitorRow.trait_times, VisitorRow.group_ids)
@@ -123,6 +125,8 @@ def _person(row: Any) -> Person:
         trait_times=row.trait_times,
         first_seen=microseconds(row.first_seen_at),
         last_seen=microseconds(row.last_seen_at),
+        visits=row.visits,
+        visit_began=microseconds(row.visit_began_at),
         stored=True,
     )
 
@@ -179,6 +183,8 @@ def _seen(person: Person, now: dt.datetime) -> dict[str, Any]:
     return {
         "first_seen_at": instant(person.first_seen),
         "last_seen_at": instant(person.last_seen),
+        "visits": person.visits,
+        "visit_began_at": instant(person.visit_began),
         "changed_at": now,
     }
 

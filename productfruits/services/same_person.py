@@ -54,6 +54,9 @@ def fold(session: Session, workspace_id: int, keep_id: str, other_id: str, now: 
     values, times = dict(keep.traits), dict(keep.trait_times)
     traits.fold(values, times, other.traits, other.trait_times)
     keep.traits, keep.trait_times = values, times
+    keep.visits += other.visits
+    if other.last_seen_at > keep.last_seen_at:
+        keep.visit_began_at = other.visit_began_at
     keep.first_seen_at = min(keep.first_seen_at, other.first_seen_at)
     keep.last_seen_at = max(keep.last_seen_at, other.last_seen_at)
     keep.changed_at = now
@@ -100,6 +103,7 @@ def unlink(session: Session, workspace_id: int, kind: str, value: str, now: dt.d
         trait_times={},
         first_seen_at=first or now,
         last_seen_at=last or now,
+        visit_began_at=last or now,
         changed_at=now,
         created_at=now,
     )

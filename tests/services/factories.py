@@ -33,6 +33,7 @@ def user(
             "trait_times": dict.fromkeys(values.get("traits", ()), 1),
             "first_seen_at": NOW,
             "last_seen_at": NOW,
+            "visit_began_at": NOW,
             "changed_at": NOW,
             "created_at": NOW,
         }

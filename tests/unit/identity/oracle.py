@@ -11,6 +11,7 @@ from typing import Any
 from productfruits.identity.people import Sighting
 
 Facts = dict[str, Any]
+HALF_AN_HOUR = 1_800_000_000
 
 
 @dataclass
@@ -201,6 +202,8 @@ class World:
         if (old["email_at"] or 0) > (new["email_at"] or 0):
             new["email"], new["email_at"] = old["email"], old["email_at"]
         newest(new["traits"], old["traits"], tie="mine")
+        new["visits"] += old["visits"]
+        new["visit"] = old["visit"] if old["last"] > new["last"] else new["visit"]
         new["first"], new["last"] = min(new["first"], old["first"]), max(new["last"], old["last"])
         for (group_id, user), at in list(self.members.items()):
             if user == source:
@@ -252,6 +255,8 @@ class World:
             "traits": {},
             "first": at,
             "last": at,
+            "visits": 1,
+            "visit": at,
         }
         return user
 
@@ -289,6 +294,8 @@ class World:
         )
         if user is not None:
             facts = self.users[user]
+            if m.at > facts["last"] + HALF_AN_HOUR:
+                facts["visits"], facts["visit"] = facts["visits"] + 1, m.at
             facts["first"], facts["last"] = min(facts["first"], m.at), max(facts["last"], m.at)
 
 

@@ -25,7 +25,18 @@ from productfruits.identity.directory import (
 )
 
 Row = dict[str, Any]
-USER_COLUMNS = ("username", "email", "email_key", "email_at", "traits", "trait_times", "first_seen", "last_seen")
+USER_COLUMNS = (
+    "username",
+    "email",
+    "email_key",
+    "email_at",
+    "traits",
+    "trait_times",
+    "first_seen",
+    "last_seen",
+    "visits",
+    "visit_began",
+)
 
 
 def digest(kind: str, value: str) -> bytes:

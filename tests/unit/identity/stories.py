@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from productfruits.identity.keys import NO_CLAIM, EmailClaim, email_key
-from productfruits.identity.people import Sighting
+from productfruits.identity.people import VISIT_GAP, Sighting
 from tests.unit.identity.oracle import World
 from tests.unit.identity.store import Store, digest
 
@@ -50,7 +50,7 @@ CHOICES: dict[str, Sequence[Any]] = {
     "group_id": ("g", None, "h"),
     "trust": ("server", "server", "public"),
     "clears": (False, False, True),
-    "at": (1, 2, 3, 4, 5),
+    "at": (1, 2, 3, 3 + VISIT_GAP, 4 + VISIT_GAP),
     "p": ("absent", 1, None),
     "q": ("absent", 1, None),
 }
@@ -66,7 +66,7 @@ COLLIDING: dict[str, Sequence[Any]] = {
     "group_id": (None,),
     "trust": ("server",),
     "clears": (False, True),
-    "at": (3, 4, 5, 6),
+    "at": (3, 4, 4 + VISIT_GAP, 6 + 2 * VISIT_GAP),
     "p": ("absent", 1, None),
     "q": ("absent",),
 }
@@ -131,6 +131,8 @@ def of_world(world: World) -> dict[str, Any]:
             "traits": {name: value for name, (value, _) in facts["traits"].items() if value is not None},
             "trait_times": {name: at for name, (_, at) in facts["traits"].items()},
             "first_seen": facts["first"],
+            "visits": facts["visits"],
+            "visit_began": facts["visit"],
             "last_seen": facts["last"],
         }
         for user, facts in world.users.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from productfruits.identity.people import Sighting
+from productfruits.identity.people import VISIT_GAP, Sighting
 from tests.unit.identity.store import Store
 from tests.unit.identity.stories import grouped, numbered, sighting
 
@@ -699,6 +699,17 @@ def test_it_reports_every_id_that_leads_to_somebody_else() -> None:
 
     saved = {(link.value, link.user.username) for link in directory.changes().saved_links}
     assert saved == {("old", "ann"), ("x", "ann")}
+
+
+def test_a_visit_begins_with_a_message_after_half_an_hour_of_silence() -> None:
+    store = Store()
+    for at in (0, VISIT_GAP, VISIT_GAP // 2, 2 * VISIT_GAP + 1):
+        store.receive([sighting("track", "ann", at=at)])
+    [ann] = store.users.values()
+    assert (ann["visits"], ann["visit_began"]) == (2, 2 * VISIT_GAP + 1)
+    store.receive([sighting("track", "bea", at=5 * VISIT_GAP), sighting("alias", "ann", previous_id="bea", at=3)])
+    [ann] = store.users.values()
+    assert (ann["visits"], ann["visit_began"]) == (3, 5 * VISIT_GAP)
 
 
 def test_a_user_was_first_and_last_seen_when_the_messages_say() -> None:

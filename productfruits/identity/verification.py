@@ -1,0 +1,59 @@
+"""The identity hash of a page: proof from the customer's server that this browser may speak for this user.
+
+hex(HMAC-SHA256(secret, username)), or with an expiry hex(HMAC-SHA256(secret, username + "." + unix seconds)).
+"""
+
+import datetime as dt
+import hashlib
+import hmac
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+_HEX_DIGITS: Final = 64
+#: No expiry in seconds since the epoch has more digits for the next eight thousand years.
+_EXPIRY_DIGITS: Final = 12
+
+
+class Verdict(StrEnum):
+    """What became of a hash. The last three are wrong hashes: somebody signs, but not like this."""
+
+    VERIFIED = "verified"
+    MISSING = "missing"
+    MISMATCH = "mismatch"
+    EXPIRED = "expired"
+    MALFORMED = "malformed"
+
+    @property
+    def is_wrong(self) -> bool:
+        return self not in (Verdict.VERIFIED, Verdict.MISSING)
+
+
+def sign(secret: bytes, username: str, expiration: int | None = None) -> str:
+    """The hash that the customer's server makes."""
+    text = username if expiration is None else f"{username}.{expiration}"
+    return hmac.digest(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+
+
+def verify(
+    username: str, given: str | None, expiration: str | None, *, secrets: Iterable[bytes], now: dt.datetime
+) -> Verdict:
+    """Whether `given` was made for this username (and expiry, as its decimal text) with one of the live secrets.
+
+    In constant time: which digit differs, and with which secret, cannot be told by the clock.
+    """
+    if not given:
+        return Verdict.MISSING
+    if len(given) != _HEX_DIGITS or not given.isascii():
+        return Verdict.MALFORMED
+    ends: int | None = None
+    if expiration:
+        if not (expiration.isascii() and expiration.isdigit() and len(expiration) <= _EXPIRY_DIGITS):
+            return Verdict.MALFORMED
+        ends = int(expiration)
+        if str(ends) != expiration:
+            return Verdict.MALFORMED
+    fits = [hmac.compare_digest(sign(secret, username, ends), given.lower()) for secret in secrets]
+    if not any(fits):
+        return Verdict.MISMATCH
+    return Verdict.EXPIRED if ends is not None and ends <= now.timestamp() else Verdict.VERIFIED
