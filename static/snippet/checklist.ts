@@ -1,6 +1,6 @@
 // One checklist in this page: its panel, what becomes done and by what, and what is reported.
 
-import type { Checklist, Done, Item, State } from "./content";
+import type { Checklist, Item, State } from "./content";
 import type { Undo } from "./edge";
 import { doneCount, isLocked, type Panel, showPanel } from "./panel";
 import type { Facts } from "./report";
@@ -10,16 +10,12 @@ import { isOver } from "./states";
 import type { Fill } from "./texts";
 import { uuid } from "./uuid";
 
-/** Under this name the service keeps that it found all items done. */
-const WHOLE = "*";
-
 export interface ChecklistWorld {
   stage: Stage;
-  nonce: string;
   fill(): Fill;
   stateOf(checklist: Checklist): State;
   change(checklist: Checklist, change: Partial<State>): void;
-  report(raw: RawName, checklist: Checklist, session: string, facts: Facts, eventId?: string): void;
+  report(raw: RawName, checklist: Checklist, session: string, facts: Facts): void;
   /** Whether the user has it open, over page loads. */
   opened: { read(): boolean | null; write(open: boolean): void };
   startTour(key: string): void;
@@ -48,44 +44,31 @@ export function runChecklist(
   let panel: Panel | null = null;
   let session = world.stateOf(checklist).session_id ?? "";
   let isOpen = world.opened.read() ?? checklist.open;
+  let wasOver = isOver(world.stateOf(checklist));
 
   const state = () => world.stateOf(checklist);
-  const report = (raw: RawName, more: Facts = {}, eventId?: string) => {
-    const items = checklist.items.length;
-    const progress = Math.round((100 * doneCount(checklist, state())) / items);
-    world.report(raw, checklist, session, { start_reason: reason, items_count: items, progress, ...more }, eventId);
+  const report = (raw: RawName, more: Facts = {}) => {
+    const items_count = checklist.items.length;
+    const progress = Math.round((100 * doneCount(checklist, state())) / items_count);
+    world.report(raw, checklist, session, { start_reason: reason, items_count, progress, ...more });
   };
   const change = (change: Partial<State>) => world.change(checklist, { session_id: session, ...change });
-  const markDone = (item: Item | undefined, id: string, done: Done) => {
-    change({ items: { ...state().items, [id]: { ...done, reported: true } } });
-    if (item) report("checklist_item_completed", { item_id: id, item_name: item.title, how: done.how }, done.event_id);
-  };
-  const finish = (eventId?: string) => {
+  const isFull = () => doneCount(checklist, state()) === checklist.items.length;
+  const finish = () => {
     change({ state: "completed" });
-    report("checklist_completed", { end_reason: "completed" }, eventId);
-    if (!checklist.completion) stop();
-    else toggle(true);
+    report("checklist_completed", { end_reason: "completed" });
+    celebrate();
   };
-  /** Tells analytics what happened while no page was open, each thing once. */
-  const catchUp = () => {
-    const { items, state: now } = state();
-    for (const [id, done] of Object.entries(items ?? {})) {
-      if (done.reported !== false) continue;
-      markDone(
-        checklist.items.find((item) => item.id === id),
-        id,
-        done,
-      );
-      if (id === WHOLE) finish(done.event_id);
-    }
-    if (now === "in_progress" && !items?.[WHOLE] && doneCount(checklist, state()) === checklist.items.length) finish();
+  const celebrate = () => {
+    wasOver = true;
+    if (checklist.completion) toggle(true);
+    else stop();
   };
-  const draw = () => panel?.draw(state(), isOpen);
   const toggle = (open: boolean) => {
     if (open && !isOpen) report("checklist_viewed");
     isOpen = open;
     world.opened.write(open);
-    draw();
+    panel?.draw();
     // What is finished and read goes away.
     if (!open && isOver(state())) stop();
   };
@@ -103,8 +86,8 @@ export function runChecklist(
     stop();
   };
   const show = () => {
-    const shown = { checklist, state: state(), isOpen, fill: world.fill(), nonce: world.nonce, into };
-    panel ??= showPanel(world.stage, shown, { toggle, act, dismiss });
+    const now = () => ({ state: state(), isOpen });
+    panel ??= showPanel(world.stage, checklist, into, world.fill(), now, { toggle, act, dismiss });
   };
   const hide = () => {
     panel?.undo();
@@ -118,31 +101,33 @@ export function runChecklist(
   const run: ChecklistRun = {
     checklist,
     complete(itemId, how) {
-      const item = checklist.items.find((each) => each.id === itemId);
-      if (!item || state().items?.[itemId] || (how === "click" && isLocked(checklist, state(), item))) return false;
-      const done = { at: new Date().toISOString(), how, event_id: uuid() };
-      markDone(item, itemId, done);
-      if (doneCount(checklist, state()) === checklist.items.length && !isOver(state())) finish();
-      draw();
+      const item = checklist.items.find(({ id }) => id === itemId);
+      const { items, state: before } = state();
+      if (!item || items?.[itemId] || (how === "click" && isLocked(checklist, state(), item))) return false;
+      change({ items: { ...items, [itemId]: {} } });
+      report("checklist_item_completed", { item_id: itemId, item_name: item.title, how });
+      if (isFull() && before === "in_progress") finish();
+      panel?.draw();
       return true;
     },
     toggle,
     refresh() {
-      catchUp();
-      draw();
+      // The service may have found the last item done meanwhile, or two tabs each one of the last two.
+      if (wasOver) return;
+      if (isOver(state())) celebrate();
+      else if (isFull()) finish();
+      else panel?.draw();
     },
     hide: (hidden) => (hidden ? hide() : show()),
     stop: hide,
   };
   if (reason === "silent") return run;
-  const { state: before } = state();
-  if (before !== "in_progress" && before !== "completed") {
+  if (!session || !["in_progress", "completed"].includes(state().state)) {
     session = uuid();
     change({ state: "in_progress" });
     report("checklist_started");
   }
-  catchUp();
-  if (isOpen && !isOver(state())) report("checklist_viewed");
+  if (isOpen && !wasOver) report("checklist_viewed");
   show();
   return run;
 }

@@ -10,11 +10,16 @@ export type Leaf =
 
 export type Rule = { all: Rule[] } | { any: Rule[] } | { not: Rule } | Leaf;
 
-export interface Done {
-  at?: string;
-  how?: string;
-  event_id?: string;
-  reported?: boolean;
+/** When and how an item was done; here it only counts that it was. */
+export type Done = object;
+
+/** As the page sends messages and the service sends back what no page has told its analytics. */
+export interface Message {
+  type: "track";
+  event_id: string;
+  event: string;
+  timestamp: string;
+  properties: object;
 }
 
 export interface State {
@@ -96,6 +101,8 @@ interface Common {
   start: "auto" | "manual";
   rule: Rule | null;
   theme: Theme;
+  /** The few words that are not the author's, in the language of the content. */
+  words: Record<"close" | "step" | "done" | "dismiss" | "locked" | "finished" | "go" | "mark", string>;
   state: State | null;
   eligible: boolean;
 }
@@ -131,6 +138,10 @@ export interface Answer {
   traits: Text;
   settings: { to_segment: boolean; event_names: Record<string, string | null> };
   contents: Content[];
+  /** Keys of what the user has completed, also of what is not sent. */
+  completed: string[];
+  /** What the service found out itself. */
+  unreported: Message[];
   why?: { key: string; kind: string; name: string; gates: Gate[] }[];
   reasons?: Record<string, { gate: string; text: string }>;
 }

@@ -111,11 +111,6 @@ export function openDirector(worlds: Worlds): Director {
   };
 
   const turnOfChecklists = () => {
-    const isOut = (each: Checklist) => {
-      const state = states.of(each);
-      const news = Object.values(state.items ?? {}).some((done) => done.reported === false);
-      return state.state === "in_progress" || news;
-    };
     if (checklist) {
       const still = find(checklist.checklist.id);
       if (still && !held(still)) return checklist.refresh();
@@ -123,7 +118,7 @@ export function openDirector(worlds: Worlds): Director {
       checklist = null;
     }
     const next = of("checklist")
-      .filter((each) => (isOut(each) || mayStart(each)) && !held(each))
+      .filter((each) => (isLive(states.of(each)) || mayStart(each)) && !held(each))
       .sort((one, other) => other.priority - one.priority)[0];
     if (next) checklist = open(next, "auto", null);
   };
@@ -170,6 +165,7 @@ export function openDirector(worlds: Worlds): Director {
     use(answer) {
       contents = answer?.contents ?? [];
       if (!answer) return stopAll();
+      answer.completed.forEach(doneByTour);
       if (tour && !find(tour.tour.id)) tour.end("dismissed", "unpublished");
       update();
     },

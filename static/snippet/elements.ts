@@ -1,27 +1,28 @@
 // Builds elements. Text is text: nothing here reads HTML.
 
-type Child = Node | string | null | false | undefined;
+import { guarded } from "./edge";
 
-export function h<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  attributes: Record<string, string | number | boolean | null | undefined> = {},
-  ...children: Child[]
-): HTMLElementTagNameMap[K] {
+type Child = Node | string | false | null | undefined;
+
+/** h("button.close", { onclick: leave }, "Leave"): what is false or null is left out. */
+export function h(named: string, attributes: Record<string, unknown> = {}, ...children: Child[]): HTMLElement {
+  const [tag = "", ...classes] = named.split(".");
   const element = document.createElement(tag);
+  element.className = classes.join(" ");
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) element.setAttribute(name, "");
-    else if (value || value === 0) element.setAttribute(name, `${value}`);
+    if (typeof value === "function") element.addEventListener(name.slice(2), guarded(value as () => void));
+    else if (value !== false && value != null) element.setAttribute(name, `${value}`);
   }
-  element.append(...children.filter((child): child is Node | string => Boolean(child)));
+  element.append(...(children.filter(Boolean) as Node[]));
   return element;
 }
 
 /** A drawing of lines in a box of 16 by 16, in the colour of the text. */
-export function icon(path: string): SVGSVGElement {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+export function icon(path: string): Node {
+  const make = (tag: string) => document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const [svg, line] = [make("svg"), make("path")];
   svg.setAttribute("viewBox", "0 0 16 16");
   svg.setAttribute("aria-hidden", "true");
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
   line.setAttribute("d", path);
   svg.append(line);
   return svg;

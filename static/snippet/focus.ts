@@ -2,7 +2,7 @@
 
 import { listen, together, type Undo } from "./edge";
 
-const FOCUSABLE = "a[href],button:not([disabled]),input:not([disabled]),select,textarea,summary,[tabindex]";
+const FOCUSABLE = "a[href],button,input,select,textarea,summary,[tabindex]";
 
 /** The focused element, also inside open shadow roots. */
 export function focused(): HTMLElement | null {
@@ -11,39 +11,30 @@ export function focused(): HTMLElement | null {
   return element as HTMLElement | null;
 }
 
-function reachable(within: Element): HTMLElement[] {
-  const all = [...(within.matches(FOCUSABLE) ? [within] : []), ...within.querySelectorAll(FOCUSABLE)] as HTMLElement[];
-  return all.filter((element) => element.tabIndex >= 0 && element.getClientRects().length > 0);
-}
-
-function isWriting(): boolean {
-  const element = focused();
-  return Boolean(element?.isContentEditable || element?.matches("input,textarea,select"));
+function reachable(within: Element | null): HTMLElement[] {
+  const all = within ? [within, ...within.querySelectorAll(FOCUSABLE)] : [];
+  return (all as HTMLElement[]).filter((each) => each.tabIndex >= 0 && !each.matches(":disabled") && each.getClientRects()[0]);
 }
 
 /**
  * Moves the focus to `first` (else to the card) and gives it back at the end.
  *
- * `target`: comes after the card in the order of Tab, since the user may have to press it. `trapped`: Tab goes round.
- * A modal card takes the focus even from somebody who is writing, and shuts the page off for screen readers as well.
+ * The element that the card points at comes after the card in the order of Tab, since the user may have to press it. With
+ * a backdrop Tab goes round. Without an element the card is modal: it takes the focus even from somebody who is writing,
+ * and shuts the page off for screen readers, too.
  */
-export function holdFocus(
-  card: HTMLElement,
-  options: { first: HTMLElement | null; target: Element | null; trapped: boolean; modal: boolean },
-): Undo {
+export function holdFocus(card: HTMLElement, first: HTMLElement | null, target: Element | null, isDim: boolean): Undo {
   const before = focused();
-  const { first, target, trapped, modal } = options;
   const wasInert = document.body.inert;
-  if (modal) document.body.inert = true;
-  if (modal || !isWriting()) (first ?? card).focus({ preventScroll: true });
+  if (!target) document.body.inert = true;
+  if (!target || !before?.matches("input,textarea,select,[contenteditable]")) (first ?? card).focus({ preventScroll: true });
 
   const tab = (event: KeyboardEvent) => {
     if (event.key !== "Tab") return;
-    const ring = [...reachable(card), ...(target ? reachable(target) : [])];
-    const here = ring.indexOf(focused() as HTMLElement);
-    const next = here + (event.shiftKey ? -1 : 1);
-    // Without a trap the page's own order goes on behind the element.
-    if (!trapped && (here < 0 || (next === ring.length && target))) return;
+    const ring = [...reachable(card), ...reachable(target)];
+    const next = ring.indexOf(focused() as HTMLElement) + (event.shiftKey ? -1 : 1);
+    // Without a backdrop the page's own order goes on behind the element.
+    if (!isDim && next === ring.length) return;
     event.preventDefault();
     ring.at(next % ring.length)?.focus();
   };
@@ -51,12 +42,10 @@ export function holdFocus(
     listen(card, "keydown", tab),
     target ? listen(target, "keydown", tab) : () => {},
     () => {
-      if (modal) document.body.inert = wasInert;
-      const within = focused();
+      if (!target) document.body.inert = wasInert;
+      const now = focused();
       // Only if nobody has moved it meanwhile.
-      if (before?.isConnected && (!within || within === document.body || card.contains(within))) {
-        before.focus({ preventScroll: true });
-      }
+      if (!now || now === document.body || card.contains(now)) before?.focus({ preventScroll: true });
     },
   );
 }

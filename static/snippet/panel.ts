@@ -1,14 +1,13 @@
 // A checklist as people see it: a launcher in the corner, and the panel that it opens.
 
 import type { Checklist, Item, State } from "./content";
-import { guarded, listen, together, type Undo } from "./edge";
+import { listen, together, type Undo } from "./edge";
 import { CHECK, CHEVRON, CROSS, h, icon, LOCK } from "./elements";
 import { focused } from "./focus";
 import { richText } from "./richtext";
 import { furnish, type Stage } from "./stage";
-import type { Fill } from "./texts";
+import { count, type Fill } from "./texts";
 import { dress } from "./theme";
-import { count, wordsIn } from "./words";
 
 export interface PanelAnswers {
   toggle(open: boolean): void;
@@ -16,180 +15,144 @@ export interface PanelAnswers {
   dismiss(): void;
 }
 
-export interface PanelShown {
-  checklist: Checklist;
-  state: State;
-  isOpen: boolean;
-  fill: Fill;
-  nonce: string;
-  /** An element of the page that holds the panel, instead of the corner. */
-  into: Element | null;
-}
-
 export interface Panel {
   /** Draws it anew; the focus and what is unfolded stay. */
-  draw(state: State, isOpen: boolean): void;
+  draw(): void;
   undo: Undo;
 }
 
-export function isLocked(checklist: Checklist, state: State, item: Item): boolean {
+export function isLocked(checklist: Checklist, { items }: State, item: Item): boolean {
   const before = checklist.items.slice(0, checklist.items.indexOf(item));
-  return checklist.order === "ordered" && before.some((other) => !state.items?.[other.id]);
+  return checklist.order === "ordered" && before.some(({ id }) => !items?.[id]);
 }
 
-export function doneCount(checklist: Checklist, state: State): number {
-  return checklist.items.filter((item) => state.items?.[item.id]).length;
+export function doneCount(checklist: Checklist, { items }: State): number {
+  return checklist.items.filter(({ id }) => items?.[id]).length;
 }
 
-export function showPanel(stage: Stage, shown: PanelShown, answers: PanelAnswers): Panel {
-  const { checklist, fill, into } = shown;
-  const words = wordsIn(checklist.language);
-  const steps = checklist.items.length;
+/** `into`: an element of the page that holds the panel, instead of the corner. */
+export function showPanel(
+  stage: Stage,
+  checklist: Checklist,
+  into: Element | null,
+  fill: Fill,
+  now: () => { state: State; isOpen: boolean },
+  answers: PanelAnswers,
+): Panel {
+  const { words, items, completion, launcher, language, theme } = checklist;
+  const home = h("section", { "aria-label": fill(launcher.label), lang: language });
   let unfolded = "";
-  let wasDone = -1;
-  let isOpen = shown.isOpen;
-  let state = shown.state;
-  const home = h("section", { "aria-label": fill(checklist.launcher.label), lang: checklist.language });
+  let before = -1;
 
-  const row = (item: Item): HTMLElement => {
+  const row = (item: Item, state: State) => {
     const isDone = Boolean(state.items?.[item.id]);
     const locked = !isDone && isLocked(checklist, state, item);
     const acts = item.action.do !== "none" || (item.done.by === "click" && !isDone);
     const folds = !locked && Boolean(item.html);
-    const open = folds && item.id === unfolded;
-    const button = h(
-      "button",
-      {
-        class: "row",
-        type: "button",
-        id: `item-${item.id}`,
-        "aria-expanded": folds ? `${open}` : null,
-        "aria-disabled": folds || (acts && !locked) ? null : "true",
-      },
-      h("i", { class: "mark" }, isDone && icon(CHECK), locked && icon(LOCK)),
-      h("span", {}, fill(item.title)),
-      (isDone || locked) && h("b", { class: "hidden" }, isDone ? words.finished : words.locked),
-      folds && icon(CHEVRON),
-    );
-    button.onclick = guarded(() => {
-      if (folds) {
-        unfolded = open ? "" : item.id;
-        draw();
-      } else if (acts && !locked) answers.act(item);
-    });
-    return h("li", { class: isDone ? "done" : "" }, button, open && more(item, acts));
-  };
-  const more = (item: Item, acts: boolean): HTMLElement => {
-    const text = h("div", { class: "text" });
-    text.append(richText(item.html, fill));
+    const isUnfolded = folds && item.id === unfolded;
+    const press = () => {
+      if (!folds) return acts && !locked && answers.act(item);
+      unfolded = isUnfolded ? "" : item.id;
+      draw();
+    };
     const label = item.action.do === "none" ? words.mark : words.go;
-    const act = h("button", { class: "button primary", type: "button", id: `act-${item.id}` }, label);
-    act.onclick = guarded(() => answers.act(item));
-    return h("div", { class: "more" }, text, acts && act);
-  };
-  const panel = (): HTMLElement => {
-    const done = doneCount(checklist, state);
-    const isOver = state.state === "completed" && checklist.completion;
-    const said = count(words.done, done, steps);
-    const fillOf = h("i");
-    // From where it was, so that one sees it grow.
-    fillOf.style.width = `${((wasDone < 0 ? done : wasDone) / steps) * 100}%`;
-    requestAnimationFrame(() => (fillOf.style.width = `${(done / steps) * 100}%`));
-    wasDone = done;
-    const intro = h("div", { class: "text" });
-    intro.append(richText(checklist.html, fill));
-    const close = h("button", { class: "close", type: "button", id: "close", "aria-label": words.close }, icon(CROSS));
-    close.onclick = guarded(() => answers.toggle(false));
-    const dismiss = h("button", { class: "button link", type: "button", id: "dismiss" }, words.dismiss);
-    dismiss.onclick = guarded(() => answers.dismiss());
-    const parts = isOver
-      ? [ending(isOver)]
-      : [
-          h(
-            "div",
-            { class: "head" },
-            h("h2", {}, fill(checklist.title)),
-            intro,
-            h("div", { class: "bar" }, h("div", { class: "track", "aria-hidden": "true" }, fillOf), said),
-          ),
-          h("ul", { class: "items", role: "list" }, ...checklist.items.map(row)),
-          checklist.dismissible && h("div", { class: "tail" }, dismiss),
-        ];
     return h(
-      "div",
-      { class: `surface panel ${into ? "inline" : checklist.launcher.position}`, id: "panel", tabindex: -1 },
+      isDone ? "li.done" : "li",
+      {},
+      h(
+        "button.row",
+        {
+          type: "button",
+          id: `item-${item.id}`,
+          "aria-expanded": folds && `${isUnfolded}`,
+          "aria-disabled": !folds && (locked || !acts) && "true",
+          onclick: press,
+        },
+        h("i.mark", {}, isDone && icon(CHECK), locked && icon(LOCK)),
+        h("span", {}, fill(item.title)),
+        (isDone || locked) && h("b.hidden", {}, isDone ? words.finished : words.locked),
+        folds && icon(CHEVRON),
+      ),
+      isUnfolded &&
+        h(
+          "div.more",
+          {},
+          richText(item.html, fill),
+          acts && h("button.button.primary", { type: "button", id: "act", onclick: () => answers.act(item) }, label),
+        ),
+    );
+  };
+  const panel = (state: State, done: number, said: string) => {
+    const bar = h("i");
+    // From where it was, so that one sees it grow.
+    bar.style.width = `${(100 * Math.max(before, 0)) / items.length}%`;
+    requestAnimationFrame(() => (bar.style.width = `${(100 * done) / items.length}%`));
+    const parts =
+      state.state === "completed" && completion
+        ? [h("div.end.done", {}, h("i.mark", {}, icon(CHECK)), h("h2", {}, fill(completion.title)), richText(completion.html, fill))]
+        : [
+            h(
+              "div.head",
+              {},
+              h("h2", {}, fill(checklist.title)),
+              richText(checklist.html, fill),
+              h("div.bar", {}, h("div.track", {}, bar), said),
+            ),
+            h("ul.items", { role: "list" }, ...items.map((item) => row(item, state))),
+            checklist.dismissible &&
+              h("div.tail", {}, h("button.button.link", { type: "button", id: "dismiss", onclick: answers.dismiss }, words.dismiss)),
+          ];
+    return h(
+      `div.surface.panel.${into ? "inline" : launcher.position}`,
+      { id: "panel", tabindex: -1 },
       ...parts,
-      !into && close,
+      !into &&
+        h(
+          "button.close",
+          { type: "button", id: "close", "aria-label": words.close, onclick: () => answers.toggle(false) },
+          icon(CROSS),
+        ),
     );
-  };
-  const ending = (completion: { title: string; html: string }): HTMLElement => {
-    const text = h("div", { class: "text" });
-    text.append(richText(completion.html, fill));
-    const mark = h("div", { class: "mark" }, icon(CHECK));
-    return h("div", { class: "end done" }, mark, h("h2", {}, fill(completion.title)), text);
-  };
-  const launcher = (): HTMLElement => {
-    const done = doneCount(checklist, state);
-    const button = h(
-      "button",
-      { class: `surface launcher ${checklist.launcher.position}`, type: "button", id: "launcher", "aria-expanded": "false" },
-      meter(done / steps),
-      h("span", {}, fill(checklist.launcher.label)),
-      h("span", { class: "hidden" }, `, ${count(words.done, done, steps)}`),
-    );
-    button.onclick = guarded(() => answers.toggle(true));
-    return button;
   };
   const draw = () => {
-    const kept = focused();
-    const id = kept && home.contains(kept) ? kept.id : "";
+    const { state, isOpen } = now();
+    const done = doneCount(checklist, state);
+    const said = count(words.done, done, items.length);
+    const id = home.contains(focused()) && focused()?.id;
     const scrolled = home.querySelector(".items")?.scrollTop ?? 0;
-    const drawn = isOpen || into ? panel() : launcher();
+    const drawn =
+      isOpen || into
+        ? panel(state, done, said)
+        : h(
+            `button.surface.launcher.${launcher.position}`,
+            { type: "button", id: "launcher", "aria-expanded": "false", onclick: () => answers.toggle(true) },
+            h("b", { "aria-hidden": "true" }, `${done}/${items.length}`),
+            fill(launcher.label),
+            h("span.hidden", {}, `, ${said}`),
+          );
     // The same part drawn anew does not come in anew.
     if (home.firstElementChild?.id === drawn.id) drawn.style.animation = "none";
     home.replaceChildren(drawn);
     home.querySelector(".items")?.scrollTo(0, scrolled);
-    if (id) (home.querySelector<HTMLElement>(`#${CSS.escape(id)}`) ?? drawn).focus({ preventScroll: true });
+    if (id) (home.querySelector<HTMLElement>(`#${id}`) ?? drawn).focus({ preventScroll: true });
+    if (before >= 0 && done > before) stage.say(said);
+    before = done;
   };
-  const key = (event: KeyboardEvent) => {
-    if (event.key === "Escape" && isOpen && !into) answers.toggle(false);
-  };
+  const close = ({ key }: KeyboardEvent) => key === "Escape" && !into && now().isOpen && answers.toggle(false);
 
+  const undo = together(
+    dress(home, theme),
+    into ? within(into, home) : stage.show(home),
+    listen(home, "keydown", close),
+  );
   draw();
-  return {
-    draw(next, open) {
-      const before = doneCount(checklist, state);
-      state = next;
-      isOpen = open;
-      draw();
-      const done = doneCount(checklist, state);
-      if (done > before) stage.say(count(words.done, done, steps));
-    },
-    undo: together(
-      dress(home, checklist.theme),
-      into ? within(into, home, shown.nonce) : stage.show(home),
-      listen(home, "keydown", key),
-    ),
-  };
+  return { draw, undo };
 }
 
-/** Puts a surface into the page's own element, in a shadow root of its own. */
-function within(place: Element, home: HTMLElement, nonce: string): Undo {
-  const host = document.createElement("product-fruits-inline");
-  furnish(host, nonce).append(home);
+/** Into the page's own element, with a shadow root of its own. */
+function within(place: Element, home: HTMLElement): Undo {
+  const host = h("product-fruits-inline");
+  furnish(host).append(home);
   place.append(host);
   return () => host.remove();
-}
-
-/** A ring that closes as things get done. */
-function meter(share: number): SVGSVGElement {
-  const circle = "M8 2a6 6 0 1 1 0 12 6 6 0 0 1 0-12";
-  const svg = icon(circle);
-  const done = svg.firstElementChild?.cloneNode() as SVGPathElement;
-  const length = 37.7;
-  svg.setAttribute("class", "meter");
-  done.style.strokeDasharray = `${length}`;
-  done.style.strokeDashoffset = `${length * (1 - share)}`;
-  svg.append(done);
-  return svg;
 }

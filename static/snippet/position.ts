@@ -2,6 +2,7 @@
 // and the element are all that a position depends on.
 
 import { guarded, listen, together, type Undo } from "./edge";
+import { watch } from "./targets";
 
 const GAP = 14;
 const EDGE = 12;
@@ -47,36 +48,11 @@ function clamp(at: number, most: number): number {
 /** Calls whenever the element or the card may have moved, until undone. */
 export function onMove(target: Element, card: Element, moved: () => void): Undo {
   const sizes = new ResizeObserver(guarded(moved));
-  sizes.observe(target);
-  sizes.observe(card);
+  for (const each of [target, card, document.body]) sizes.observe(each);
   return together(
     () => sizes.disconnect(),
-    listen(window, "scroll resize", moved, { capture: true, passive: true }),
-    onShift(target, moved),
+    listen(window, "scroll resize transitionend load", moved, { capture: true, passive: true }),
+    // What the page does around an element can push it elsewhere, or take it away.
+    watch(() => void moved()),
   );
-}
-
-/** The page around an element can push it elsewhere without any event: a frame as large as the element notices. */
-function onShift(target: Element, shifted: () => void): Undo {
-  let observer: IntersectionObserver;
-  const arm = (threshold = 1) => {
-    observer?.disconnect();
-    const { left, top, right, bottom } = target.getBoundingClientRect();
-    const gaps = [top, document.documentElement.clientWidth - right, window.innerHeight - bottom, left];
-    let isFirst = true;
-    observer = new IntersectionObserver(
-      guarded(([entry]: IntersectionObserverEntry[]) => {
-        const ratio = entry?.intersectionRatio ?? 0;
-        if (!isFirst) {
-          shifted();
-          arm();
-        } else if (ratio !== threshold && ratio > 0) arm(ratio);
-        isFirst = false;
-      }),
-      { rootMargin: gaps.map((gap) => `${-Math.floor(gap)}px`).join(" "), threshold },
-    );
-    observer.observe(target);
-  };
-  arm();
-  return () => observer.disconnect();
 }

@@ -1,7 +1,7 @@
 // What happened, told to everybody: window.analytics, our own store, the page's listeners. One id wherever it is told.
 
 import type { Analytics } from "./analytics";
-import type { Answer, Content } from "./content";
+import type { Answer, Content, Message } from "./content";
 import { guarded, type Undo } from "./edge";
 import type { EventProperties, RawName } from "./snippet";
 import { uuid } from "./uuid";
@@ -14,7 +14,9 @@ export type Heard = (raw: RawName, name: string, properties: EventProperties) =>
 
 export interface Reporter {
   /** `facts`: what is known; the vocabulary says which of it the event carries. */
-  report(raw: RawName, content: Content, session: string | null, facts: Facts, eventId?: string): void;
+  report(raw: RawName, content: Content, session: string | null, facts: Facts): void;
+  /** Hands on what the service found out itself, under the id that it has. */
+  repeat(message: Message): void;
   listen(heard: Heard): Undo;
 }
 
@@ -28,8 +30,22 @@ export interface Doors {
 
 export function openReporter(doors: Doors): Reporter {
   const listeners = new Set<Heard>();
+  const tell = (message: Message) => {
+    doors.store(message);
+    const { to_segment = true, event_names = {} } = doors.settings() ?? {};
+    const raw = message.event as RawName;
+    const renamed = event_names[raw];
+    // tour_step_viewed -> Tour Step Viewed
+    const name = renamed ?? raw.replace(/_/g, " ").replace(/\b./g, (first) => first.toUpperCase());
+    // A copy for everybody: what they do to it is theirs.
+    const copy = () => ({ ...message.properties }) as EventProperties;
+    if (to_segment && renamed !== null) doors.track(name, copy(), message.event_id);
+    for (const heard of [...listeners]) guarded(heard)(raw, name, copy());
+    window.dispatchEvent(new CustomEvent(`productfruits:${raw}`, { detail: { name, properties: copy() } }));
+  };
   return {
-    report(raw, content, session, facts, eventId = uuid()) {
+    report(raw, content, session, facts) {
+      const event_id = uuid();
       const properties: EventProperties = {
         id: content.id,
         content_type: content.kind,
@@ -38,7 +54,7 @@ export function openReporter(doors: Doors): Reporter {
         version: content.version,
         session_id: session,
         raw_name: raw,
-        event_id: eventId,
+        event_id,
         page_url: location.href,
         page_path: location.pathname,
         locale: content.language,
@@ -46,18 +62,9 @@ export function openReporter(doors: Doors): Reporter {
         source: "productfruits",
       };
       for (const name of VOCABULARY[raw]) properties[name] = facts[name];
-      const { to_segment = true, event_names = {} } = doors.settings() ?? {};
-      const renamed = event_names[raw];
-      // tour_step_viewed -> Tour Step Viewed
-      const name = renamed ?? raw.replace(/_/g, " ").replace(/\b./g, (first) => first.toUpperCase());
-      doors.store({ type: "track", event_id: eventId, event: raw, timestamp: new Date().toISOString(), properties });
-      // A copy for everybody: what they do to it is theirs.
-      if (to_segment && renamed !== null) doors.track(name, { ...properties }, eventId);
-      for (const heard of [...listeners]) guarded(heard)(raw, name, { ...properties });
-      window.dispatchEvent(
-        new CustomEvent(`productfruits:${raw}`, { detail: { name, properties: { ...properties } } }),
-      );
+      tell({ type: "track", event_id, event: raw, timestamp: new Date().toISOString(), properties });
     },
+    repeat: tell,
     listen(heard) {
       listeners.add(heard);
       return () => listeners.delete(heard);

@@ -3,7 +3,7 @@
 import { type Analytics, connectAnalytics } from "./analytics";
 import { openApi } from "./api";
 import type { Config } from "./config";
-import type { Answer, Content } from "./content";
+import type { Answer, Content, Message } from "./content";
 import { explain } from "./debug";
 import { type Director, openDirector } from "./director";
 import { later, together, type Undo } from "./edge";
@@ -82,7 +82,7 @@ export function startService({ config, store, identity, reporter, language, prev
         return () => trackers.delete(heard);
       },
     },
-    checklist: { ...drawing, nonce: config.nonce },
+    checklist: drawing,
     opened: ({ id }) => ({
       read: () => store.read(`open:${id}`),
       write: (open) => store.write(`open:${id}`, open),
@@ -100,10 +100,18 @@ export function startService({ config, store, identity, reporter, language, prev
     heard(answer, since) {
       ({ settings, traits: known } = answer);
       states.learn(answer.contents, since);
+      if (tabs.leads()) answer.unreported.forEach(handOn);
       director.use(answer);
       loaded();
     },
   });
+  /** Once in this browser: the next answers repeat it until the service has heard that it was told. */
+  const handOn = (message: Message) => {
+    const told = store.read<string[]>("told") ?? [];
+    if (told.includes(message.event_id)) return;
+    store.write("told", [...told.slice(-99), message.event_id]);
+    reporter.repeat(message);
+  };
   /** Somebody else's content goes away at once. */
   const changed = () => {
     const now = identity.asked().username ?? "";

@@ -1,7 +1,7 @@
 // The one element that we add to the page, with one shadow root, in which everything of ours is drawn.
 
-import { h } from "./elements";
 import { listen, together, type Undo } from "./edge";
+import { h } from "./elements";
 import css from "./styles.css";
 
 export const HOST = "product-fruits";
@@ -17,11 +17,10 @@ export interface Stage {
 }
 
 export function openStage(nonce: string): Stage {
-  const host = document.createElement(HOST);
-  const live = h("div", { class: "hidden", role: "status" });
+  const host = h(HOST);
+  const live = h("div.hidden", { role: "status" });
   const body = h("div", {}, live);
   furnish(host, nonce).append(body);
-  const keepTo = listen(host, OURS, (event) => event.stopPropagation());
 
   return {
     show(element, near) {
@@ -35,12 +34,15 @@ export function openStage(nonce: string): Stage {
     say(text) {
       live.textContent = text;
     },
-    undo: together(keepTo, () => host.remove()),
+    undo: together(
+      listen(host, OURS, (event) => event.stopPropagation()),
+      () => host.remove(),
+    ),
   };
 }
 
 /** A shadow root with our style, which no Content-Security-Policy has to allow. */
-export function furnish(host: Element, nonce: string): ShadowRoot {
+export function furnish(host: Element, nonce = ""): ShadowRoot {
   const root = host.attachShadow({ mode: "open" });
   try {
     const sheet = new CSSStyleSheet();

@@ -14,9 +14,8 @@ export function openTabs(store: Store, changed: () => void): Tabs {
   let leading = false;
 
   const take = () => {
-    if (document.visibilityState !== "visible") return;
-    if (store.read("tab") !== own) store.write("tab", own);
-    if (leading) return;
+    if (document.visibilityState !== "visible" || leading) return;
+    store.write("tab", own);
     leading = true;
     changed();
   };
@@ -38,6 +37,9 @@ export function openTabs(store: Store, changed: () => void): Tabs {
       if (store.read("tab") === own) store.write("tab", null);
     }),
   );
-  if (document.hasFocus() || !store.read("tab")) take();
+  if (document.visibilityState === "visible" && (document.hasFocus() || !store.read("tab"))) {
+    store.write("tab", own);
+    leading = true;
+  }
   return { leads: () => leading, undo };
 }

@@ -1,7 +1,8 @@
 // Finds the element that a step points at: by selector, else by data attribute, else by its text; in open shadow roots, too.
 
-import { guarded, later, together, type Undo } from "./edge";
+import { guarded, later, type Undo } from "./edge";
 import type { Target } from "./content";
+import { HOST } from "./stage";
 
 const CLICKABLE = "a,button,summary,label,[role=button],[role=link],[role=menuitem],[role=tab]";
 /** Often enough for the eye, seldom enough for a page that changes all the time. */
@@ -27,31 +28,27 @@ export function present(selector: string): boolean {
 }
 
 /** Calls `look` after changes of the page until it answers true, at most every PACE_MS. */
-export function watch(look: () => boolean): Undo {
-  let waiting = false;
-  let stop: Undo = () => {};
-  const seen = new Set<Node>();
+export function watch(look: () => boolean | void): Undo {
+  let cancel: Undo | null = null;
   const changed = () => {
-    if (waiting) return;
-    waiting = true;
-    stop = later(PACE_MS, () => {
-      waiting = false;
+    cancel ??= later(PACE_MS, () => {
+      cancel = null;
       if (look()) undo();
       else observe();
     });
   };
   const observer = new MutationObserver(guarded(changed));
+  // Observing anew what is observed already changes nothing; shadow roots come and go.
   const observe = () => {
     for (const root of roots()) {
-      if (seen.has(root)) continue;
-      seen.add(root);
       observer.observe(root, { subtree: true, childList: true, attributes: true, characterData: true });
     }
   };
-  const undo = together(
-    () => observer.disconnect(),
-    () => stop(),
-  );
+  const undo = () => {
+    observer.disconnect();
+    cancel?.();
+    cancel = () => {};
+  };
   observe();
   return undo;
 }
@@ -61,7 +58,7 @@ function roots(): (Document | ShadowRoot)[] {
   const found: (Document | ShadowRoot)[] = [document];
   for (const root of found) {
     for (const element of root.querySelectorAll("*")) {
-      if (element.shadowRoot && element.localName !== "product-fruits") found.push(element.shadowRoot);
+      if (element.shadowRoot && !element.localName.startsWith(HOST)) found.push(element.shadowRoot);
     }
   }
   return found;

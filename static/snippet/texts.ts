@@ -23,3 +23,8 @@ export function filler(...sources: Text[]): Fill {
 function plain(name: string): string {
   return name.replace(/[\s_-]/g, "").toLowerCase();
 }
+
+/** "Step {} of {}" with its numbers. */
+export function count(words: string, ...numbers: number[]): string {
+  return words.replace(/\{\}/g, () => `${numbers.shift()}`);
+}

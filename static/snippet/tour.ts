@@ -96,19 +96,11 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     }
     tell(step);
     undos.push(
-      showCard(
-        world.stage,
-        {
-          step,
-          target,
-          theme: tour.theme,
-          language: tour.language,
-          fill: world.fill(),
-          number: index + 1,
-          steps: steps.length,
-        },
-        { press, lost: () => show(step), close: (why) => end("dismissed", why) },
-      ),
+      showCard(world.stage, tour, step, target, world.fill(), {
+        press,
+        lost: () => show(step),
+        close: (why) => end("dismissed", why),
+      }),
     );
     world.changed(run);
     return true;
