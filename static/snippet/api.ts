@@ -20,45 +20,40 @@ export interface Api {
   content(asked: Asked, more?: Record<string, string>): Promise<Answer>;
   send(asked: Asked, messages: object[]): Promise<void>;
   /** For the end of a page: the browser delivers when the page is gone. */
-  leave(asked: Asked, messages: object[]): void;
+  leave(asked: Asked, messages: object[]): Promise<void>;
 }
 
 export function openApi(host: string): Api {
+  const events = `${host}/browser/v1/events`;
   const body = (asked: Asked, messages: object[]) =>
     JSON.stringify({ ...asked, sent_at: new Date().toISOString(), messages });
-  const events = `${host}/browser/v1/events`;
   return {
     async content(asked, more) {
       const query = new URLSearchParams();
       for (const [name, value] of Object.entries({ ...asked, ...more })) if (value) query.set(name, value);
       // No header of ours and no cookie: no preflight, and the browser itself asks by ETag.
-      const answer = await insist(`${host}/browser/v1/content?${query}`, {});
-      return answer.json();
+      return (await insist(`${host}/browser/v1/content?${query}`)).json();
     },
-    async send(asked, messages) {
-      await insist(events, { method: "POST", body: body(asked, messages), keepalive: true });
+    async send(...given) {
+      await insist(events, { method: "POST", body: body(...given), keepalive: true });
     },
-    leave(asked, messages) {
-      navigator.sendBeacon?.(events, body(asked, messages));
+    async leave(...given) {
+      navigator.sendBeacon(events, body(...given));
     },
   };
 }
 
 /** Asks up to four times; between them 1, 2, 4 seconds, each up to twice as long, so that pages do not come in step. */
-async function insist(address: string, options: RequestInit): Promise<Response> {
+async function insist(address: string, options?: RequestInit): Promise<Response> {
   for (let tried = 0; ; tried++) {
     const ended = new AbortController();
     const timer = setTimeout(() => ended.abort(), TIMEOUT_MS);
-    const answer = await fetch(address, {
-      ...options,
-      credentials: "omit",
-      mode: "cors",
-      signal: ended.signal,
-    }).catch(() => null);
+    const answer = await fetch(address, { ...options, credentials: "omit", signal: ended.signal }).catch(() => null);
     clearTimeout(timer);
     if (answer?.ok) return answer;
-    if (answer && answer.status < 500 && answer.status !== 429 && answer.status !== 408) throw new Refused(`${answer.status}`);
-    if (tried === RETRIES) throw new Error("away");
+    const { status = 500 } = answer ?? {};
+    if (status < 500 && status !== 429 && status !== 408) throw new Refused();
+    if (tried === RETRIES) throw new Error();
     await new Promise((goOn) => setTimeout(goOn, 1000 * 2 ** tried * (1 + Math.random())));
   }
 }

@@ -1,5 +1,7 @@
 // What GET /browser/v1/content answers. Nothing here runs.
 
+import type { GateReport } from "./snippet";
+
 export type Text = Record<string, unknown>;
 
 export type Leaf =
@@ -126,12 +128,7 @@ export interface Checklist extends Common {
 
 export type Content = Tour | Checklist;
 
-export interface Gate {
-  gate: string;
-  passed: boolean;
-  code?: string;
-  text?: string;
-}
+export type Gate = GateReport["gates"][number];
 
 export interface Answer {
   visit: number;
@@ -142,6 +139,6 @@ export interface Answer {
   completed: string[];
   /** What the service found out itself. */
   unreported: Message[];
-  why?: { key: string; kind: string; name: string; gates: Gate[] }[];
+  why?: GateReport[];
   reasons?: Record<string, { gate: string; text: string }>;
 }

@@ -1,49 +1,39 @@
 // "Why not shown?": the service's gates, and after them the page's, in the same words.
 
-import type { Answer, Content, Gate, Leaf } from "./content";
+import type { Answer, Content, Gate, Rule } from "./content";
 import type { GateReport } from "./snippet";
 
-export interface Seen {
-  held(content: Content): Leaf | null;
-  /** What shows instead; null when it is this content's turn. */
-  instead(content: Content): { code: string; what: string } | null;
-}
-
-export function explain(answer: Answer, seen: Seen): GateReport[] {
-  return (answer.why ?? []).map(({ key, kind, name, gates }) => {
-    const content = answer.contents.find((each) => each.key === key && each.kind === kind);
-    const add = (gate: string, code: string | null, what = ""): Gate => {
-      if (!code) return { gate, passed: true };
-      const text = (answer.reasons?.[code]?.text ?? code).replace("{what}", what);
-      return { gate, passed: false, code, text };
+/** `held`: what in the page keeps a content from showing. `instead`: what shows, where it is another's turn. */
+export function explain(
+  answer: Answer,
+  held: (content: Content) => Rule | null,
+  instead: (content: Content) => string | undefined,
+): GateReport[] {
+  const judge = (gate: string, code: string | false | null | undefined, what: unknown = ""): Gate => {
+    if (!code) return { gate, passed: true };
+    const said = answer.reasons?.[code]?.text ?? code;
+    return { gate, passed: false, code, text: said.replace("{what}", typeof what === "string" ? what : JSON.stringify(what)) };
+  };
+  return (answer.why ?? []).map((report) => {
+    const content = answer.contents.find(({ key, kind }) => key === report.key && kind === report.kind);
+    if (!content) return report;
+    const rule = held(content);
+    const other = instead(content);
+    return {
+      ...report,
+      gates: [
+        ...report.gates.filter(({ gate }) => !/page|manual|turn/.test(gate)),
+        judge("page", rule && ("kind" in rule ? rule.kind : "url"), rule),
+        judge("manual", content.start === "manual" && "starts_by_api_only"),
+        judge("turn", other && "another_showing", other),
+      ],
     };
-    const more: Gate[] = [];
-    if (content) {
-      const leaf = seen.held(content);
-      const other = seen.instead(content);
-      more.push(
-        add("page", leaf && leaf.kind, leaf ? inWords(leaf) : ""),
-        add("manual", content.start === "manual" ? "starts_by_api_only" : null),
-        add("turn", other && other.code, other?.what),
-      );
-    }
-    return { key, kind: kind as GateReport["kind"], name, gates: [...gates, ...more] };
   });
-}
-
-export function noConsent(): GateReport[] {
-  const text = "The page waits for the user's consent before it shows anything. Call productFruits.consent(true) once it is given.";
-  return [{ key: "*", kind: "tour", name: "*", gates: [{ gate: "consent", passed: false, code: "no_consent", text }] }];
 }
 
 export function print(reports: GateReport[]): void {
   for (const { kind, name, gates } of reports) {
-    const stopped = gates.filter((gate) => !gate.passed);
-    console.info(`${stopped.length ? "✗" : "✓"} ${kind} ${name}`, ...stopped.map((gate) => `\n  ${gate.gate}: ${gate.text}`));
+    const closed = gates.filter(({ passed }) => !passed).map(({ gate, text }) => `\n${gate}: ${text}`);
+    console.info(`${closed[0] ? "✗" : "✓"} ${kind} ${name}`, ...closed);
   }
-}
-
-function inWords(leaf: Leaf): string {
-  if (leaf.kind === "element") return `${leaf.selector} ${leaf.present ? "is not there" : "is there"}`;
-  return `${leaf.kind.replace("_", " ")} ${"op" in leaf ? leaf.op.replace("_", " ") : "is"} ${leaf.value}`;
 }

@@ -1,7 +1,7 @@
 // Whose turn it is: of everything that may show, one tour and one checklist.
 
 import { type ChecklistRun, type ChecklistWorld, runChecklist } from "./checklist";
-import type { Answer, Checklist, Content, Leaf, Tour } from "./content";
+import type { Answer, Checklist, Content, Rule, Tour } from "./content";
 import { listen, settled, together, type Undo } from "./edge";
 import { failing, looksAtElements } from "./rules";
 import type { ContentId } from "./snippet";
@@ -17,7 +17,7 @@ export interface Director {
   contents(): Content[];
   find(id: ContentId): Content | undefined;
   /** Why the page does not let it show; null when it does. */
-  held(content: Content): Leaf | null;
+  held(content: Content): Rule | null;
   tour(): TourRun | null;
   checklist(): ChecklistRun | null;
   startTour(id: ContentId, reason: StartReason): boolean;
@@ -47,10 +47,6 @@ export function openDirector(worlds: Worlds): Director {
 
   const held = (content: Content) => failing(content.rule, worlds.language());
   const find = (id: ContentId) => contents.find((content) => content.id === id || content.key === `${id}`);
-  const findTour = (id: ContentId) => {
-    const found = find(id);
-    return found?.kind === "tour" ? found : undefined;
-  };
   const of = <K extends Content["kind"]>(kind: K) =>
     contents.filter((content): content is Extract<Content, { kind: K }> => content.kind === kind);
   const mayStart = (content: Content) => content.start === "auto" && states.mayStart(content);
@@ -145,10 +141,12 @@ export function openDirector(worlds: Worlds): Director {
   };
 
   const startTour = (id: ContentId, reason: StartReason): boolean => {
-    const next = findTour(id);
-    if (!next || held(next) || !worlds.leads()) return false;
-    if (tour?.tour.id === next.id && tour.isShowing()) return true;
-    if (tour?.isShowing()) tour.end("dismissed", "replaced");
+    const next = find(id);
+    if (next?.kind !== "tour" || held(next) || !worlds.leads()) return false;
+    if (tour?.isShowing()) {
+      if (tour.tour.id === next.id) return true;
+      tour.end("dismissed", "replaced");
+    }
     begin(next, reason, true);
     return true;
   };

@@ -1,7 +1,7 @@
 // The wiring. Everything is an argument of something else; what lives on is what is returned and undone here.
 
 import { readConfig } from "./config";
-import { noConsent, print } from "./debug";
+import { print } from "./debug";
 import { guarded, together, type Undo, warn } from "./edge";
 import { openIdentity } from "./identity";
 import { takePreview } from "./preview";
@@ -9,7 +9,7 @@ import { openApi, safe } from "./publicapi";
 import { drainQueue } from "./queue";
 import { openReporter } from "./report";
 import { type Service, startService } from "./service";
-import type { ProductFruits, UserData } from "./snippet";
+import type { GateReport, ProductFruits, UserData } from "./snippet";
 import { openStore } from "./store";
 
 declare const VERSION: string;
@@ -17,6 +17,10 @@ declare const VERSION: string;
 /** Where the name we want belongs to somebody else, like the vendor's own snippet. */
 const OTHER_NAME = "openProductFruits";
 const OURS = Symbol.for("productfruits");
+
+const NO_CONSENT: GateReport[] = [
+  { key: "*", kind: "tour", name: "*", gates: [{ gate: "consent", passed: false, code: "no_consent", text: "Call consent(true)." }] },
+];
 
 guarded(start)();
 
@@ -90,7 +94,7 @@ function start(): void {
     },
     safeExec: (work) => void loaded.then(guarded(work)),
     async debug() {
-      const reports = service ? await service.debug() : noConsent();
+      const reports = service ? await service.debug() : NO_CONSENT;
       print(reports);
       return reports;
     },

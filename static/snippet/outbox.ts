@@ -27,26 +27,19 @@ export function openOutbox(api: Api, store: Store): Outbox {
   const pause = settled(GATHER_MS, () => flush().catch(() => {}));
 
   /** The first messages of one user. */
-  const batch = () => {
-    const [first] = waiting;
-    const from = JSON.stringify(first?.from);
-    const until = waiting.findIndex((each) => JSON.stringify(each.from) !== from);
-    return waiting.slice(0, Math.min(BATCH, until < 0 ? waiting.length : until));
-  };
+  const batch = () => waiting.slice(0, BATCH).filter(({ from }) => `${from.username}` === `${waiting[0]?.from.username}`);
+  const hand = (sent: Waiting[], by: Api["send"]) =>
+    by(
+      sent[0]?.from as Asked,
+      sent.map(({ message }) => message),
+    );
   const drain = async () => {
     while (waiting.length) {
       const sent = batch();
-      const [first] = sent;
-      if (!first) return;
-      try {
-        await api.send(
-          first.from,
-          sent.map((each) => each.message),
-        );
-      } catch (error) {
-        // Refused once is refused again; what only could not arrive waits for the next occasion.
+      // Refused once is refused again; what only could not arrive waits for the next occasion.
+      await hand(sent, api.send).catch((error) => {
         if (!(error instanceof Refused)) throw error;
-      }
+      });
       waiting = waiting.filter((each) => !sent.includes(each));
     }
     store.write("outbox", null);
@@ -54,15 +47,10 @@ export function openOutbox(api: Api, store: Store): Outbox {
   const flush = () => (sending ??= drain().finally(() => (sending = null)));
   const leave = () => {
     pause.undo();
-    // Whether a beacon arrives is never told, so the next page sends it once more: ids make it count once.
-    store.write("outbox", waiting.length ? waiting.slice(-KEPT) : null);
-    const sent = batch();
-    if (sent[0]) {
-      api.leave(
-        sent[0].from,
-        sent.map((each) => each.message),
-      );
-    }
+    if (!waiting.length) return;
+    // Whether it arrives is never told, so the next page sends it once more: ids make it count once.
+    store.write("outbox", waiting);
+    hand(batch(), api.leave);
   };
   if (waiting.length) pause.soon();
 

@@ -182,14 +182,9 @@ export function startService({ config, store, identity, reporter, language, prev
     async debug() {
       const answer = await api.content(identity.asked(), { ...more(), debug: "1" });
       const tour = director.tour();
-      return explain(answer, {
-        held: director.held,
-        instead(content) {
-          if (content.kind === "tour" && tour?.isShowing() && tour.tour.id !== content.id) {
-            return { code: "another_showing", what: tour.tour.name };
-          }
-          return tabs.leads() ? null : { code: "another_showing", what: "another tab" };
-        },
+      return explain(answer, director.held, ({ kind, id }) => {
+        if (!tabs.leads()) return "another tab";
+        return kind === "tour" && tour?.isShowing() && tour.tour.id !== id ? tour.tour.name : undefined;
       });
     },
     undo,

@@ -5,35 +5,22 @@ export type UrlOp = "is" | "contains" | "glob";
 /** Whether the address of a page is what a rule speaks of. A part that the rule does not write is not looked at. */
 export function urlMatches(op: UrlOp, value: string, url: string): boolean {
   if (op === "contains") return url.includes(value);
-  const compare = op === "is" ? (one: string, other: string) => one === other : glob;
-  const [address, ...more] = parts(value);
-  const [whole, ...rest] = parts(url);
-  const found = value.startsWith("/") ? pathOf(whole) : whole;
+  const [address = "", ...more] = parts(value);
+  const [whole = "", ...rest] = parts(url);
+  const found = value.startsWith("/") ? whole.replace(/^.*?:\/\/[^/]*/, "") || "/" : whole;
   const fits = op === "is" ? plain(address) === plain(found) : glob(address, found);
-  return fits && more.every((part, index) => part === null || compare(part, rest[index] ?? ""));
+  const compare = (one: string, other: string) => (op === "is" ? one === other : glob(one, other));
+  return fits && more.every((part, index) => part === undefined || compare(part, rest[index] ?? ""));
 }
 
-function parts(url: string): [string, string | null, string | null] {
-  const [rest, fragment] = cut(url, "#");
-  const [address, query] = cut(rest, "?");
-  return [address, query, fragment];
-}
-
-function cut(text: string, mark: string): [string, string | null] {
-  const at = text.indexOf(mark);
-  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function pathOf(address: string): string {
-  const host = address.indexOf("://");
-  if (host < 0) return address;
-  const slash = address.indexOf("/", host + 3);
-  return slash < 0 ? "/" : address.slice(slash);
+/** Address, query and fragment; undefined where there is not even the mark. */
+function parts(url: string): (string | undefined)[] {
+  return /^([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(url)?.slice(1) ?? [];
 }
 
 /** A slash at the end says nothing. */
 function plain(part: string): string {
-  return part.endsWith("/") ? part.slice(0, -1) : part;
+  return part.replace(/\/$/, "");
 }
 
 function glob(pattern: string, text: string): boolean {
