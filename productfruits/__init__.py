@@ -19,6 +19,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     # Inside the function, so that importing the package (for its version, say) touches nothing.
     from productfruits import config, logs
     from productfruits.web import admin, api, assets, observation, operations
+    from productfruits.web.browser import views as browser_views
+    from productfruits.web.browser.door import BrowserDoor
     from productfruits.web.ingest import views
     from productfruits.web.ingest.webhook import Door
     from productfruits.web.proxies import TrustedProxies
@@ -33,6 +35,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app.url_map.merge_slashes = False  # a redirect would turn a sender's POST into a GET
     app.extensions["productfruits"] = runtime
     app.extensions["productfruits.door"] = Door(runtime)
+    app.extensions["productfruits.browser_door"] = BrowserDoor(runtime)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     observation.register(app, runtime.metrics)
     assets.register(app)
@@ -40,4 +43,5 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     api.register(app)
     app.register_blueprint(operations.routes)
     app.register_blueprint(views.routes)
+    app.register_blueprint(browser_views.routes)
     return app

@@ -91,6 +91,38 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty, migrated Postgres database for all tests of a module."""
+    name = f"module_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+        yield _sqlalchemy_url(postgres_server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def module_sqlite_url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty, migrated SQLite store for all tests of a module."""
+    path = tmp_path_factory.mktemp("module") / "productfruits.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def module_database_url(request: pytest.FixtureRequest) -> str:
+    """A store that the tests of a module share, each in a workspace of its own; on both databases."""
+    url: str = request.getfixturevalue(f"module_{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="module")
+def module_sessions(module_database_url: str) -> Iterator[sessionmaker[Session]]:
+    engine = make_engine(module_database_url)
+    yield make_sessions(engine)
+    engine.dispose()
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)

@@ -67,7 +67,7 @@ class Done(Choice):
     tour = Id("Of tour: key of the tour.")
     event = Line("Of event: its name.", NAME_MAX)
     at_least = Whole("Of event: how many times; 1 where it is left out.", 1, 1_000)
-    rule = RuleField(metadata={"description": "Of trait: a rule of kind trait."})
+    rule = RuleField("Of trait: a rule of kind trait.")
 
     @validates_schema
     def asks_for_a_trait(self, data: dict[str, Any], **kwargs: Any) -> None:

@@ -17,11 +17,13 @@ YEARS: Final = (1900, 2999)
 #: Takes a value (None: there is none) and the time now in seconds since the epoch.
 Test = Callable[[Any, int], bool]
 
-_INSTANT = re.compile(
+#: A time in ISO 8601, as a regular expression that Python and Postgres read alike.
+INSTANT: Final = (
     r"([1-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"(?:[T ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:\.[0-9]+)?)?"
     r"(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?)?"
 )
+_INSTANT = re.compile(INSTANT)
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SECOND: Final = dt.timedelta(seconds=1)

@@ -61,9 +61,7 @@ class Content(Part):
     language = Language(load_default="en", metadata={"description": "Of the texts in the document, like en or pt-BR."})
     priority = Whole("Of several that may start the higher one does.", 0, 100, load_default=50)
     start = one_of(STARTS, "auto: by itself. manual: by a button, a link or the page's own code.", load_default="auto")
-    targeting = RuleField(
-        allow_none=True, load_default=None, metadata={"description": "Who sees it: a rule; null for everybody."}
-    )
+    targeting = RuleField("Who sees it: a rule; null for everybody.", allow_none=True, load_default=None)
     frequency = one(Frequency, "How often.", load_default=lambda: {"show": "once"})
     schedule = one(Schedule, "When.", load_default=dict)
     theme = Id("Key of a theme; null for the workspace's default.", allow_none=True, load_default=None)

@@ -60,6 +60,14 @@ def problems(messages: Any, schema: Schema | None = None) -> list[Problem]:
     return list(_problems(messages, (), schema))
 
 
+def by_place(found: Iterable[Problem]) -> dict[str, list[str]]:
+    """The reasons of problems by their place as people write it."""
+    reasons: dict[str, list[str]] = {}
+    for problem in found:
+        reasons.setdefault(spelled(problem.path), []).append(problem.message)
+    return reasons
+
+
 def spelled(path: Path) -> str:
     """A path as people write it: steps[0].title"""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

@@ -90,15 +90,18 @@ class Markdown(fields.String):
 class Id(fields.String):
     """A short name for programs, which stays the same over all versions."""
 
+    default_error_messages = {  # noqa: RUF012
+        "id": "This has 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit, like first-project."
+    }
+
     def __init__(self, description: str, **more: Any) -> None:
-        super().__init__(
-            validate=validate.Regexp(
-                rf"^{ID.pattern}\Z",
-                error="This has 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit, like first-project.",
-            ),
-            metadata={"description": description},
-            **more,
-        )
+        super().__init__(metadata={"description": description, "pattern": f"^{ID.pattern}$"}, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        if ID.fullmatch(text) is None:
+            raise self.make_error("id")
+        return text
 
 
 class Address(fields.String):
@@ -158,6 +161,9 @@ class Color(fields.String):
     """A colour as #rrggbb."""
 
     default_error_messages = {"color": "A colour is written like #4f46e5."}  # noqa: RUF012
+
+    def __init__(self, description: str, **more: Any) -> None:
+        super().__init__(metadata={"description": description, "pattern": "^#([0-9a-fA-F]{3}){1,2}$"}, **more)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs)).strip().lower()

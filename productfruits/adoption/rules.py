@@ -32,6 +32,17 @@ from productfruits.adoption.conditions import (
 from productfruits.adoption.urls import as_a_browser_writes
 from productfruits.errors import ProductFruitsError
 
+__all__ = [
+    "EVERYBODY",
+    "EndlessAudience",
+    "HeavyAudience",
+    "InvalidRule",
+    "Rule",
+    "check_audiences",
+    "parse",
+    "spelled",
+]
+
 MAX_DEPTH: Final = 10
 MAX_CONDITIONS: Final = 200
 #: How far audiences may refer to audiences, and how many conditions may be behind one of them.

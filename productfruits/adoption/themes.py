@@ -61,7 +61,7 @@ class Colors(Part):
 
 
 def _color(name: str, built_in: Mapping[str, str], where: str) -> Color:
-    return Color(load_default=built_in[name], metadata={"description": where})
+    return Color(where, load_default=built_in[name])
 
 
 def _colors(mode: str, built_in: Mapping[str, str]) -> type[Colors]:
@@ -99,7 +99,7 @@ class Theme(Part):
     default = Switch("Content that names no theme has this one; at most one is.", load_default=False)
 
     font.validators.append(
-        validate.Regexp(r"^[A-Za-z0-9 ,'\"_-]+\Z", error="Write names of fonts and commas, like Inter, sans-serif.")
+        validate.Regexp(r"^[A-Za-z0-9 ,'\"_-]+$", error="Write names of fonts and commas, like Inter, sans-serif.")
     )
 
 

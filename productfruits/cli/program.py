@@ -8,6 +8,7 @@ import productfruits
 from productfruits.cli.admin import admin, setup_link
 from productfruits.cli.api_key import api_key
 from productfruits.cli.backup import backup
+from productfruits.cli.content import content
 from productfruits.cli.doctor import doctor
 from productfruits.cli.keys import keys
 from productfruits.cli.replay import replay
@@ -48,5 +49,5 @@ def main() -> None:
     """
 
 
-for command in (serve, setup_link, workspace, segment, api_key, admin, users, keys, replay, backup, doctor):
+for command in (serve, setup_link, workspace, segment, api_key, admin, users, content, keys, replay, backup, doctor):
     main.add_command(command)

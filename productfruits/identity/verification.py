@@ -6,7 +6,8 @@ hex(HMAC-SHA256(secret, username)), or with an expiry hex(HMAC-SHA256(secret, us
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -29,6 +30,14 @@ class Verdict(StrEnum):
         return self not in (Verdict.VERIFIED, Verdict.MISSING)
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The verdict and, for a right hash, the place of the secret that it fits."""
+
+    verdict: Verdict
+    secret: int | None = None
+
+
 def sign(secret: bytes, username: str, expiration: int | None = None) -> str:
     """The hash that the customer's server makes."""
     text = username if expiration is None else f"{username}.{expiration}"
@@ -36,24 +45,26 @@ def sign(secret: bytes, username: str, expiration: int | None = None) -> str:
 
 
 def verify(
-    username: str, given: str | None, expiration: str | None, *, secrets: Iterable[bytes], now: dt.datetime
-) -> Verdict:
+    username: str, given: str | None, expiration: str | None, *, secrets: Sequence[bytes], now: dt.datetime
+) -> Proof:
     """Whether `given` was made for this username (and expiry, as its decimal text) with one of the live secrets.
 
     In constant time: which digit differs, and with which secret, cannot be told by the clock.
     """
     if not given:
-        return Verdict.MISSING
+        return Proof(Verdict.MISSING)
     if len(given) != _HEX_DIGITS or not given.isascii():
-        return Verdict.MALFORMED
+        return Proof(Verdict.MALFORMED)
     ends: int | None = None
     if expiration:
         if not (expiration.isascii() and expiration.isdigit() and len(expiration) <= _EXPIRY_DIGITS):
-            return Verdict.MALFORMED
+            return Proof(Verdict.MALFORMED)
         ends = int(expiration)
         if str(ends) != expiration:
-            return Verdict.MALFORMED
+            return Proof(Verdict.MALFORMED)
     fits = [hmac.compare_digest(sign(secret, username, ends), given.lower()) for secret in secrets]
     if not any(fits):
-        return Verdict.MISMATCH
-    return Verdict.EXPIRED if ends is not None and ends <= now.timestamp() else Verdict.VERIFIED
+        return Proof(Verdict.MISMATCH)
+    if ends is not None and ends <= now.timestamp():
+        return Proof(Verdict.EXPIRED)
+    return Proof(Verdict.VERIFIED, fits.index(True))

@@ -146,7 +146,9 @@ def _event_names(said: Mapping[str, str | None]) -> dict[str, str | None]:
     names: dict[str, str | None] = {}
     for raw, name in said.items():
         name = name if name is None else " ".join(name.split())
-        if raw not in RAW_NAMES or (name is not None and not 1 <= len(name) <= EVENT_NAME_MAX):
+        if raw not in RAW_NAMES:
+            raise InvalidEventName()
+        if name is not None and not (name.isprintable() and 1 <= len(name) <= EVENT_NAME_MAX):
             raise InvalidEventName()
         names[raw] = name
     return names

@@ -174,6 +174,11 @@ def held(session: Session, workspace_id: int, key: str, kind: str | None = None)
     return _found(found)
 
 
+def is_taken(session: Session, workspace_id: int, key: str) -> bool:
+    """Tell whether a tour or checklist of the workspace has this key."""
+    return session.scalar(_by_key(workspace_id, key, None)) is not None
+
+
 def create(session: Session, workspace_id: int, kind: str, document: Document, now: dt.datetime) -> Content:
     """A new content whose draft is the document, as `documents.load` returns it."""
     row = Content(

@@ -7,7 +7,8 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from productfruits.models import Conflict, Event, Group, Rejection, User
+from productfruits.adoption import documents as adoption_documents
+from productfruits.models import Conflict, Content, ContentVersion, Event, Group, Rejection, User
 from productfruits.services.pages import Page
 from productfruits.services.stats import Stats
 from productfruits.services.users import Known
@@ -86,6 +87,36 @@ def stats(numbers: Stats) -> Document:
         "events": numbers.events,
         "events_by_type": numbers.events_by_type,
     }
+
+
+def content(row: Content) -> Document:
+    """A tour or checklist without its draft."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "key": row.key,
+        "name": row.name,
+        "status": row.status,
+        "draft_differs": row.draft_differs,
+        "published_version": row.published_version,
+        "previous_version": row.previous_version,
+        "archived_at": instant(row.archived_at),
+        "created_at": instant(row.created_at),
+        "updated_at": instant(row.updated_at),
+    }
+
+
+def content_with_draft(row: Content) -> Document:
+    return {**content(row), "document": adoption_documents.ordered(row.kind, row.draft)}
+
+
+def version(row: ContentVersion) -> Document:
+    """A version without what was published."""
+    return {"number": row.number, "published_at": instant(row.published_at), "published_by": row.published_by}
+
+
+def version_with_document(row: ContentVersion) -> Document:
+    return {**version(row), "document": adoption_documents.ordered(row.document["kind"], row.document)}
 
 
 def page(name: str, found: Page[Row], document: Callable[[Row], Document]) -> Document:

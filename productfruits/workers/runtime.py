@@ -23,6 +23,7 @@ from productfruits.turns import Turns
 from productfruits.workers.checkpoints import Checkpoints
 from productfruits.workers.ingest_lock import IngestLock
 from productfruits.workers.metrics import Metrics
+from productfruits.workers.page_notes import PageNotes
 from productfruits.workers.retention import Retention
 from productfruits.workers.writer import Writer
 
@@ -49,6 +50,7 @@ class Runtime:
     metrics: Metrics
     writer: Writer
     retention: Retention
+    page_notes: PageNotes
     checkpoints: Checkpoints | None
     ingest_lock: IngestLock | None
     turns: Turns | None
@@ -95,6 +97,7 @@ class Runtime:
                 self.checkpoints.start(self.writer.nudge)
             self.writer.start()
             self.retention.start()
+            self.page_notes.start()
             atexit.register(self.close)
             self._started = True
 
@@ -105,6 +108,7 @@ class Runtime:
                 return
             self._stopped = True
             self.retention.stop()
+            self.page_notes.stop()
             self.writer.stop(drain_s)
             if self._started and self.checkpoints is not None:
                 self.checkpoints.stop()
@@ -153,6 +157,7 @@ def open_runtime(settings: Settings) -> Runtime:
         metrics=metrics,
         writer=writer,
         retention=Retention(sessions, settings.event_retention_days),
+        page_notes=PageNotes(sessions),
         checkpoints=checkpoints,
         ingest_lock=None if database is None else IngestLock(database),
         turns=turns,

@@ -7,8 +7,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from productfruits.identity import keys
-from productfruits.models import Conflict, Event, Group, GroupMember, User, UserAlias, Visitor, Workspace
+from productfruits.models import (
+    Conflict,
+    Content,
+    ContentState,
+    Event,
+    Group,
+    GroupMember,
+    User,
+    UserAlias,
+    Visitor,
+    Workspace,
+)
 from productfruits.services import user_ids, workspaces
+from productfruits.services.times import microseconds
 
 NOW = dt.datetime(2030, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
 _numbers = itertools.count(1)
@@ -105,6 +117,39 @@ def member(session: Session, of: User, group_id: str, **traits: Any) -> Group:
 
 def visitor(session: Session, owner: Workspace, anonymous_id: str) -> Visitor:
     row = Visitor(workspace_id=owner.id, anonymous_id=anonymous_id, traits={"a": 1}, trait_times={"a": 1}, group_ids=[])
+    session.add(row)
+    session.flush()
+    return row
+
+
+def content(session: Session, owner: Workspace, key: str, **values: Any) -> Content:
+    row = Content(
+        **{
+            "workspace_id": owner.id,
+            "kind": "tour",
+            "key": key,
+            "name": key.title(),
+            "draft": {},
+            "created_at": NOW,
+            "updated_at": NOW,
+        }
+        | values
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def content_state(session: Session, of: User, content_id: int, state: str, at: dt.datetime = NOW) -> ContentState:
+    row = ContentState(
+        workspace_id=of.workspace_id,
+        content_id=content_id,
+        user_id=of.id,
+        state=state,
+        version=1,
+        items={},
+        state_at=microseconds(at),
+    )
     session.add(row)
     session.flush()
     return row

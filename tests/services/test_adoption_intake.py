@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.models import Content, ContentState, Event, User
@@ -50,16 +50,18 @@ class Scene:
 
     def user_ids(self) -> dict[str | None, str]:
         with self.sessions() as session:
-            return {user.username: user.id for user in session.scalars(select(User))}
+            users = select(User).where(User.workspace_id == self.workspace_id)
+            return {user.username: user.id for user in session.scalars(users)}
 
     def events(self, name: str) -> list[Event]:
         with self.sessions() as session:
-            return list(session.scalars(select(Event).where(Event.name == name).order_by(Event.id)))
+            mine = select(Event).where(Event.workspace_id == self.workspace_id, Event.name == name)
+            return list(session.scalars(mine.order_by(Event.id)))
 
 
 @pytest.fixture
-def scene(sessions: sessionmaker[Session]) -> Scene:
-    return Scene(sessions)
+def scene(module_sessions: sessionmaker[Session]) -> Scene:
+    return Scene(module_sessions)
 
 
 def done(state: ContentState | None) -> set[str]:
@@ -198,9 +200,8 @@ def test_items_of_a_dismissed_checklist_go_on_and_it_stays_dismissed(scene: Scen
     assert state.state == "dismissed"
 
 
-def test_our_own_events_get_nothing_done(sessions: sessionmaker[Session]) -> None:
-    scene = Scene(sessions)
-    with sessions.begin() as session:
+def test_our_own_events_get_nothing_done(scene: Scene) -> None:
+    with scene.sessions.begin() as session:
         loop = publish(
             session,
             scene.workspace_id,
@@ -237,7 +238,7 @@ def test_a_guessed_id_of_our_event_stops_nobody(scene: Scene) -> None:
     scene.receive(message("track", "ada", message_id="m-1", name="Source Connected"))
     [event] = scene.events("Checklist Item Completed")
     with scene.sessions.begin() as session:
-        session.query(ContentState).delete()
+        session.execute(delete(ContentState).where(ContentState.workspace_id == scene.workspace_id))
     scene.receive(happened("checklist_started", scene.checklist, event_id=event.message_id, message_id="another"))
     receipt = scene.receive(
         happened("checklist_started", scene.checklist),
@@ -278,7 +279,8 @@ def test_an_alias_carries_states_along(scene: Scene) -> None:
     scene.receive(message("identify", "new", message_id="m-1"))
     scene.receive(message("alias", "new", previous_id="old", message_id="m-2"))
     with scene.sessions() as session:
-        [row] = session.execute(select(User.username, ContentState.state).join(ContentState)).all()
+        mine = select(User.username, ContentState.state).join(ContentState)
+        [row] = session.execute(mine.where(User.workspace_id == scene.workspace_id)).all()
     assert tuple(row) == ("new", "in_progress")
 
 
@@ -294,7 +296,7 @@ def test_after_a_reset_old_states_are_void_and_late_events_change_nothing(scene:
     scene.receive(happened("tour_started", scene.tour), happened("tour_completed", scene.tour, at=LATER))
     with scene.sessions.begin() as session:
         session.get_one(Content, scene.tour).reset_at = LATER + dt.timedelta(minutes=1)
-        owner = session.scalars(select(User.id)).one()
+        owner = scene.user_ids()["ada"]
         assert load(session, scene.workspace_id, [("user", owner)]) == {}
     scene.receive(happened("tour_step_viewed", scene.tour, step_id="invite", session_id="s-late", at=LATER))
     with scene.sessions() as session:
@@ -308,19 +310,21 @@ def test_after_a_reset_old_states_are_void_and_late_events_change_nothing(scene:
 def test_a_page_asks_anew_after_every_change_of_a_state(scene: Scene) -> None:
     def changed_at() -> dt.datetime:
         with scene.sessions() as session:
-            return session.scalars(select(User.changed_at)).one()
+            return session.get_one(User, scene.user_ids()["ada"]).changed_at
 
     scene.receive(happened("tour_started", scene.tour, at=LATER))
     with scene.sessions.begin() as session:
-        session.scalars(select(User)).one().changed_at = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+        session.get_one(User, scene.user_ids()["ada"]).changed_at = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     scene.receive(happened("tour_step_viewed", scene.tour, step_id="welcome", at=NOW))
     assert changed_at().year > 2020
 
 
-def test_nothing_is_asked_for_while_nothing_is_published(sessions: sessionmaker[Session]) -> None:
-    with sessions.begin() as session:
+def test_nothing_is_asked_for_while_nothing_is_published(module_sessions: sessionmaker[Session]) -> None:
+    with module_sessions.begin() as session:
         workspace_id = workspaces.create(session, "Empty", now=NOW).id
-    receive(sessions, [arrival(workspace_id, message("track", "ada", message_id="m-1", name="Source Connected"))])
-    with sessions() as session:
-        assert session.scalar(select(func.count()).select_from(ContentState)) == 0
+    receive(
+        module_sessions, [arrival(workspace_id, message("track", "ada", message_id="m-1", name="Source Connected"))]
+    )
+    with module_sessions() as session:
+        assert session.scalar(select(ContentState.id).where(ContentState.workspace_id == workspace_id)) is None
         assert content_states.load(session, workspace_id, []) == {}

@@ -69,7 +69,7 @@ def test_replaying_a_story_changes_nothing(
     assert _of_store(sessions, workspace_id) == before
 
 
-@EXAMPLES
+@settings(EXAMPLES, max_examples=25)
 @given(stories(), st.data())
 def test_tours_and_checklists_do_not_depend_on_the_grouping(
     sessions: sessionmaker[Session], story: list[Sighting], data: st.DataObject
@@ -106,7 +106,7 @@ SAID: list[dict[str, Any]] = [
 
 def _publish(sessions: sessionmaker[Session], workspace_id: int) -> dict[str, int]:
     meets_p = {"kind": "trait", "name": "p", "op": "exists"}
-    items = {
+    items: dict[str, Any] = {
         "click": {"by": "click"},
         "once": {"by": "event", "event": "Once"},
         "twice": {"by": "event", "event": "Twice", "at_least": 2},

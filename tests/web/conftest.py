@@ -1,10 +1,7 @@
 """Fixtures of the web tests: an app on each database, reached as WSGI and through the ASGI front."""
 
-import os
-import secrets
 from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
 from flask import Flask
 
@@ -42,13 +39,3 @@ def http(request: pytest.FixtureRequest, app_on_both: Flask) -> Iterator[Http]:
 @pytest.fixture
 def connected(runtime: Runtime) -> Connected:
     return connect(runtime)
-
-
-@pytest.fixture(scope="module")
-def module_postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty, migrated Postgres database for all tests of a module."""
-    name = f"module_{os.getpid()}_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
-        yield "postgresql+psycopg" + postgres_server.removeprefix("postgresql").removesuffix("postgres") + name
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

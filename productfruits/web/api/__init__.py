@@ -2,10 +2,20 @@
 
 from flask import Flask
 
-from productfruits.web.api import endpoints, events, openapi, refusals, users, workspace
+from productfruits.web.api import (
+    content_schema,
+    contents,
+    endpoints,
+    events,
+    openapi,
+    refusals,
+    themes,
+    users,
+    workspace,
+)
 
 #: Each module registers its endpoints when it is imported.
-MODULES = (events, users, workspace)
+MODULES = (contents, events, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 
@@ -14,3 +24,4 @@ def register(app: Flask) -> None:
     refusals.register(app)
     app.register_blueprint(endpoints.routes)
     app.register_blueprint(openapi.routes)
+    app.register_blueprint(content_schema.routes)

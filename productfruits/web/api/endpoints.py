@@ -12,6 +12,7 @@ from typing import Any
 import marshmallow
 from flask import Blueprint, Response, request
 
+from productfruits.adoption import documents
 from productfruits.segment import reader
 from productfruits.segment.reader import Unreadable
 from productfruits.services import api_keys
@@ -111,7 +112,7 @@ def _load(schema: marshmallow.Schema, said: Any, where: str) -> Any:
     try:
         return schema.load(said)
     except marshmallow.ValidationError as err:
-        raise BadRequest(err.messages_dict, where) from err
+        raise BadRequest(documents.by_place(documents.problems(err.messages, schema)), where) from err
 
 
 def _json_object() -> Any:

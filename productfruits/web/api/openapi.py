@@ -12,22 +12,22 @@ from markupsafe import Markup
 
 import productfruits
 from productfruits.web import current_runtime
-from productfruits.web.api import schemas
+from productfruits.web.api import rules, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from productfruits.web.api.refusals import json_response
 
 #: https://spec.openapis.org/oas/v3.1.1.html
 VERSION = "3.1.1"
 INTRODUCTION = (
-    "Read and change what this server knows about the users of one workspace. Every request carries an API key of the "
-    "workspace: `Authorization: Bearer KEY`. Lists come in pages; follow `next_cursor` until it is null. Keys are "
-    "added to these documents, never renamed or taken away: ignore what you do not know."
+    "Read and change what this server knows about the users of one workspace, and what they are shown. Every request "
+    "carries an API key of the workspace: `Authorization: Bearer KEY`. Lists come in pages; follow `next_cursor` until "
+    "it is null. Keys are added to these documents, never renamed or taken away: ignore what you do not know."
 )
 REFUSALS = {
     400: "Something in the query or the body cannot be used; `errors` says what.",
     401: "The API key is missing, wrong or revoked.",
     404: "There is nothing with this id in the workspace of the key.",
-    409: "Another user has this e-mail or id.",
+    409: "It contradicts what is stored, like an e-mail that another user has; `code` says what.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not JSON, or does not say so.",
     503: "The store cannot be used right now; Retry-After says when to come again.",
@@ -35,7 +35,12 @@ REFUSALS = {
 #: What any endpoint can answer.
 ALWAYS = (401, 503)
 _PART = re.compile(r"<(?:\w+:)?(\w+)>")
-_PARTS = {"user_id": "Our id of the user.", "group_id": "Segment's groupId."}
+_PARTS = {
+    "user_id": "Our id of the user.",
+    "group_id": "Segment's groupId.",
+    "key": "Its key.",
+    "number": "Its number.",
+}
 
 routes = Blueprint("api_docs", __name__)
 
@@ -63,11 +68,17 @@ def coded(text: str) -> Markup:
 @functools.lru_cache(maxsize=4)
 def document(base_url: str) -> dict[str, Any]:
     """The OpenAPI document of a server at this address."""
+    named: dict[str, type[marshmallow.Schema]] = {}
+
+    def name(schema: Any) -> str:
+        resolved = schema if isinstance(schema, type) else type(schema)
+        return str(named.setdefault(resolved.__name__, resolved).__name__)
+
     spec = APISpec(
         title="productfruits",
         version=productfruits.__version__,
         openapi_version=VERSION,
-        plugins=[MarshmallowPlugin(schema_name_resolver=_name)],
+        plugins=[MarshmallowPlugin(schema_name_resolver=name)],
         info={"description": INTRODUCTION, "license": {"name": "MIT", "identifier": "MIT"}},
         servers=[{"url": base_url}],
         security=[{"api_key": []}],
@@ -79,13 +90,11 @@ def document(base_url: str) -> dict[str, Any]:
     # Users first: they are what people come for.
     for endpoint in sorted(ENDPOINTS, key=lambda endpoint: not endpoint.path.startswith("/users")):
         spec.path(path=PREFIX + _PART.sub(r"{\1}", endpoint.path), operations=_operation(endpoint))
+    rules.register(spec)
     described: dict[str, Any] = spec.to_dict()
-    for schema in vars(schemas).values():
-        if isinstance(schema, type) and issubclass(schema, marshmallow.Schema):
-            component = described["components"]["schemas"].get(schema.__name__)
-            if component is not None:
-                component["description"] = " ".join((schema.__doc__ or "").split())
-    return described
+    for component, schema in named.items():
+        described["components"]["schemas"][component]["description"] = " ".join((schema.__doc__ or "").split())
+    return rules.referred_to(described)
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
@@ -126,11 +135,6 @@ def _operation_id(endpoint: Endpoint) -> str:
 
 def _json(schema: type[marshmallow.Schema]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
-
-
-def _name(schema: Any) -> str:
-    resolved = schema if isinstance(schema, type) else type(schema)
-    return str(resolved.__name__)
 
 
 def operations(described: dict[str, Any]) -> list[dict[str, Any]]:

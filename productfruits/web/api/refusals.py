@@ -7,8 +7,11 @@ import structlog
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from productfruits.adoption import documents
+from productfruits.adoption.documents import InvalidDocument
 from productfruits.errors import ProductFruitsError
 from productfruits.segment.reader import Unreadable
+from productfruits.services import contents, publishing, themes
 from productfruits.services.conflicts import NoSuchConflict
 from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
@@ -51,6 +54,21 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     NoSuchConflict: (404, "not_found"),
     EmailTaken: (409, "email_taken"),
     UsernameTaken: (409, "username_taken"),
+    InvalidDocument: (400, "invalid_request"),
+    contents.NoSuchContent: (404, "not_found"),
+    contents.NoSuchVersion: (404, "not_found"),
+    themes.NoSuchTheme: (404, "not_found"),
+    contents.KeyTaken: (409, "key_taken"),
+    themes.ThemeKeyTaken: (409, "key_taken"),
+    contents.Archived: (409, "archived"),
+    contents.StillPublished: (409, "still_published"),
+    contents.StillNeeded: (409, "still_needed"),
+    themes.ThemeInUse: (409, "still_needed"),
+    publishing.NothingBefore: (409, "nothing_before"),
+    publishing.NothingToPublish: (409, "nothing_to_publish"),
+    publishing.NotArchived: (409, "not_archived"),
+    publishing.NotPublishable: (409, "not_publishable"),
+    publishing.NotPublished: (409, "not_published"),
 }
 HTTP = {
     400: ("bad_request", "The request cannot be understood. Check it against /api/docs."),
@@ -98,6 +116,8 @@ def _said_no(error: ProductFruitsError) -> Response:
     status, code = known
     if isinstance(error, BadRequest):
         return refused(status, code, str(error), errors=error.errors)
+    if isinstance(error, InvalidDocument):
+        return refused(status, code, str(error), errors=documents.by_place(error.problems))
     response = refused(status, code, str(error))
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="productfruits"'

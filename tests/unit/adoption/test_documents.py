@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productfruits.adoption import documents, fields
@@ -102,6 +102,13 @@ def test_the_same_says_the_same() -> None:
         (authored.tour(priority=10**400), "priority", "100"),
         (authored.tour(language="english"), "language", "like en, pt-BR"),
         (authored.tour(theme="a b"), "theme", "1 to 64"),
+        (authored.tour(targeting=[]), "targeting", 'a "kind"'),
+        (
+            authored.tour(targeting={"all": [{"kind": "trait", "op": "is", "value": 1}]}),
+            "targeting.all[0].name",
+            "required",
+        ),
+        (authored.tour(targeting={"not": {"kind": "moon"}}), "targeting.not.kind", "one of"),
         (authored.tour(frequency={"show": "every_days"}), "frequency.days", "`show: every_days` needs this."),
         (authored.tour(frequency={"show": "once", "days": 2}), "frequency.days", "`show: once` does not take this."),
         (authored.tour(schedule={"from": "2030-01-01T00:00Z"}), "schedule.from", "time zone"),
@@ -185,6 +192,11 @@ def test_a_tour_that_cannot_be_used_is_refused_with_place_and_words(document: ob
             "items[0].action.tour",
             "needs this",
         ),
+        (
+            {"items": [{"id": "a", "title": "A", "done": {"by": "trait", "rule": {"kind": "event", "name": "x"}}}]},
+            "items[0].done.rule.kind",
+            "its kind is trait",
+        ),
         ({"completion": {"body": "x"}}, "completion.title", "required"),
         ({"steps": []}, "steps", "did you mean `items`?"),
     ],
@@ -222,6 +234,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=60)
 @given(st.data())
 def test_no_value_anywhere_makes_more_than_a_refusal(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["tour", "checklist"]))

@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from productfruits.identity.verification import Verdict, sign, verify
+from productfruits.identity.verification import Proof, Verdict, sign, verify
 
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 SOON = int(NOW.timestamp()) + 60
@@ -14,8 +14,12 @@ SECRETS = (b"idv_new", b"idv_old")
 def test_a_hash_of_any_live_secret_verifies(secret: bytes, expiration: int | None) -> None:
     given = sign(secret, "ada", expiration)
     text = None if expiration is None else str(expiration)
-    assert verify("ada", given, text, secrets=SECRETS, now=NOW) is Verdict.VERIFIED
-    assert verify("ada", given.upper(), text, secrets=SECRETS, now=NOW) is Verdict.VERIFIED
+    assert verify("ada", given, text, secrets=SECRETS, now=NOW).verdict is Verdict.VERIFIED
+    assert verify("ada", given.upper(), text, secrets=SECRETS, now=NOW).verdict is Verdict.VERIFIED
+
+
+def test_which_secret_fits_is_known() -> None:
+    assert verify("ada", sign(b"idv_old", "ada"), None, secrets=SECRETS, now=NOW) == Proof(Verdict.VERIFIED, 1)
 
 
 def test_the_documented_example() -> None:
@@ -43,8 +47,8 @@ def test_the_documented_example() -> None:
     ],
 )
 def test_what_does_not_verify(username: str, given: str | None, expiration: str | None, verdict: Verdict) -> None:
-    assert verify(username, given, expiration, secrets=SECRETS, now=NOW) is verdict
+    assert verify(username, given, expiration, secrets=SECRETS, now=NOW).verdict is verdict
 
 
 def test_without_a_secret_nothing_verifies() -> None:
-    assert verify("ada", sign(b"", "ada"), None, secrets=(), now=NOW) is Verdict.MISMATCH
+    assert verify("ada", sign(b"", "ada"), None, secrets=(), now=NOW).verdict is Verdict.MISMATCH

@@ -1,0 +1,96 @@
+"""The browser API as Flask views: what a WSGI server runs, and what the front under granian does the same way."""
+
+from flask import Blueprint, Response, current_app, request, send_from_directory
+from werkzeug.exceptions import ClientDisconnected, NotFound
+
+from productfruits.web.assets import DIST
+from productfruits.web.browser import answers, content, events
+from productfruits.web.browser.door import BrowserDoor
+from productfruits.web.ingest.answers import Answer, refused
+
+#: Every method reaches the view, whose table of answers says what a wrong one gets.
+EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+CHUNK_BYTES = 64 * 1024
+#: New snippets reach pages within minutes, and a page that is opened twice asks once.
+SNIPPET_FOR = "public, max-age=300, stale-while-revalidate=86400"
+SNIPPET = "snippet.js"
+NOT_BUILT = answers.opened(
+    refused(404, "not_built", "The snippet is not built in this checkout. Build it with: make assets")
+)
+
+routes = Blueprint("browser", __name__)
+
+
+@routes.route(content.PATH, methods=EVERY_METHOD, strict_slashes=False, provide_automatic_options=False)
+def browser_content() -> Response:
+    door = _door()
+    match request.method:
+        case "OPTIONS":
+            return _response(answers.PREFLIGHT)
+        case "GET" | "HEAD":
+            said = content.from_query(request.query_string.decode("latin-1"))
+            return _response(content.answer(door, said, request.headers.get("If-None-Match")))
+        case "POST":
+            body = _body(door, content.BODY_BYTES)
+            said = body if isinstance(body, Answer) else content.from_body(body)
+            return _response(content.answer(door, said, None))
+        case _:
+            return _response(answers.METHOD_NOT_ALLOWED)
+
+
+@routes.route(events.PATH, methods=EVERY_METHOD, strict_slashes=False, provide_automatic_options=False)
+def browser_events() -> Response:
+    door = _door()
+    if request.method == "OPTIONS":
+        return _response(answers.PREFLIGHT)
+    if request.method != "POST":
+        return _response(answers.POST_ONLY)
+    body = _body(door, events.BODY_BYTES)
+    return _response(body if isinstance(body, Answer) else events.take(door, body))
+
+
+@routes.get("/snippet.js")
+def snippet() -> Response:
+    """The snippet itself, under an address that pages can keep for ever."""
+    try:
+        response = send_from_directory(DIST, SNIPPET, mimetype="text/javascript")
+    except NotFound:
+        return _response(NOT_BUILT)
+    response.headers["Cache-Control"] = SNIPPET_FOR
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in answers.OPEN.items():
+        response.headers[name] = value
+    return response
+
+
+def _door() -> BrowserDoor:
+    door: BrowserDoor = current_app.extensions["productfruits.browser_door"]
+    return door
+
+
+def _body(door: BrowserDoor, limit: int) -> bytes | Answer:
+    declared = request.content_length
+    if declared is not None and declared > limit:
+        return answers.TOO_LARGE
+    if not door.budget.take(limit):
+        return answers.BUSY
+    try:
+        chunks, count = [], 0
+        while chunk := request.stream.read(CHUNK_BYTES):
+            count += len(chunk)
+            if count > limit:
+                return answers.TOO_LARGE
+            chunks.append(chunk)
+    except (ClientDisconnected, OSError):
+        return answers.INCOMPLETE
+    finally:
+        door.budget.give_back(limit)
+    return b"".join(chunks)
+
+
+def _response(answer: Answer) -> Response:
+    mimetype = "application/json" if answer.body else None
+    response = Response(answer.body, answer.status, dict(answer.headers), mimetype=mimetype)
+    if not answer.body:
+        del response.headers["Content-Type"]
+    return response
