@@ -34,7 +34,7 @@ export interface Hooks {
 }
 
 export interface Analytics {
-  track(name: string, properties: object, messageId: string): void;
+  track(name: string, properties: object, messageId: string, timestamp?: string): void;
   /** Whether there is a library or its stub. */
   isThere(): boolean;
   undo: Undo;
@@ -109,6 +109,6 @@ function library(): Library | null {
   return typeof found?.track === "function" ? found : null;
 }
 
-const send = guarded((name: string, properties: object, messageId: string) => {
-  library()?.track(name, properties, { messageId });
+const send: Analytics["track"] = guarded((name, properties, messageId, timestamp) => {
+  library()?.track(name, properties, { messageId, ...(timestamp && { timestamp }) });
 });

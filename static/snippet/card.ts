@@ -26,8 +26,7 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
   const { steps, theme, words, language } = tour;
   const number = steps.indexOf(step) + 1;
   const progress = count(words.step, number, steps.length);
-  const isModal = !target;
-  const isDim = step.backdrop || isModal;
+  const isModal = !target && step.backdrop;
 
   const buttons = step.buttons.map((button) =>
     h(`button.button.${button.style}`, { type: "button", onclick: () => answers.press(button) }, fill(button.label)),
@@ -40,7 +39,7 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
   const dots = steps.length > 1 && h("div.dots", { role: "img", "aria-label": progress }, ...marks);
   const tip = h("div.arrow");
   const card = h(
-    `div.surface.card.${isModal ? `modal.at-${theme.position}` : "tooltip"}`,
+    `div.surface.card.${target ? "tooltip" : `modal.at-${theme.position}`}`,
     {
       role: "dialog",
       "aria-modal": isModal,
@@ -93,13 +92,13 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
   const undo = together(
     dress(card, theme),
     dress(ring, theme),
-    ...(isDim ? [stage.show(backdrop, target)] : []),
+    ...(step.backdrop ? [stage.show(backdrop, target)] : []),
     ...(target ? [stage.show(ring, target), onMove(target, card, move)] : []),
     stage.show(card, target),
     listen(card, "keydown", take),
     // Keys that go to nobody; those in our cards never leave the stage.
     listen(document, "keydown", take),
-    holdFocus(card, buttons[primary] ?? buttons[0] ?? null, target, isDim),
+    holdFocus(card, buttons[primary] ?? buttons[0] ?? null, target, step.backdrop),
   );
   if (target) reveal(target);
   guarded(move)();

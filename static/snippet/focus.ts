@@ -20,14 +20,15 @@ function reachable(within: Element | null): HTMLElement[] {
  * Moves the focus to `first` (else to the card) and gives it back at the end.
  *
  * The element that the card points at comes after the card in the order of Tab, since the user may have to press it. With
- * a backdrop Tab goes round. Without an element the card is modal: it takes the focus even from somebody who is writing,
- * and shuts the page off for screen readers, too.
+ * a backdrop Tab goes round. With a backdrop and without an element the card is modal: it takes the focus even from somebody
+ * who is writing, and shuts the page off for screen readers, too.
  */
 export function holdFocus(card: HTMLElement, first: HTMLElement | null, target: Element | null, isDim: boolean): Undo {
   const before = focused();
+  const isModal = isDim && !target;
   const wasInert = document.body.inert;
-  if (!target) document.body.inert = true;
-  if (!target || !before?.matches("input,textarea,select,[contenteditable]")) (first ?? card).focus({ preventScroll: true });
+  if (isModal) document.body.inert = true;
+  if (isModal || !before?.matches("input,textarea,select,[contenteditable]")) (first ?? card).focus({ preventScroll: true });
 
   const tab = (event: KeyboardEvent) => {
     if (event.key !== "Tab") return;
@@ -42,7 +43,7 @@ export function holdFocus(card: HTMLElement, first: HTMLElement | null, target: 
     listen(card, "keydown", tab),
     target ? listen(target, "keydown", tab) : () => {},
     () => {
-      if (!target) document.body.inert = wasInert;
+      if (isModal) document.body.inert = wasInert;
       const now = focused();
       // Only if nobody has moved it meanwhile.
       if (!now || now === document.body || card.contains(now)) before?.focus({ preventScroll: true });

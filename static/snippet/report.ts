@@ -4,7 +4,7 @@ import type { Analytics } from "./analytics";
 import type { Answer, Content, Message } from "./content";
 import { guarded, type Undo } from "./edge";
 import type { EventProperties, RawName } from "./snippet";
-import { uuid } from "./uuid";
+import { instant, uuid } from "./uuid";
 
 /** Event -> the properties that it carries; scripts/build.mjs takes them from productfruits/adoption/vocabulary.json. */
 declare const VOCABULARY: Record<RawName, string[]>;
@@ -39,13 +39,14 @@ export function openReporter(doors: Doors): Reporter {
     const name = renamed ?? raw.replace(/_/g, " ").replace(/\b./g, (first) => first.toUpperCase());
     // A copy for everybody: what they do to it is theirs.
     const copy = () => ({ ...message.properties }) as EventProperties;
-    if (to_segment && renamed !== null) doors.track(name, copy(), message.event_id);
+    if (to_segment && renamed !== null) doors.track(name, copy(), message.event_id, message.timestamp);
     for (const heard of [...listeners]) guarded(heard)(raw, name, copy());
     window.dispatchEvent(new CustomEvent(`productfruits:${raw}`, { detail: { name, properties: copy() } }));
   };
   return {
     report(raw, content, session, facts) {
-      const event_id = uuid();
+      const at = instant();
+      const event_id = uuid(at);
       const properties: EventProperties = {
         id: content.id,
         content_type: content.kind,
@@ -62,7 +63,7 @@ export function openReporter(doors: Doors): Reporter {
         source: "productfruits",
       };
       for (const name of VOCABULARY[raw]) properties[name] = facts[name];
-      tell({ type: "track", event_id, event: raw, timestamp: new Date().toISOString(), properties });
+      tell({ type: "track", event_id, event: raw, timestamp: new Date(at).toISOString(), properties });
     },
     repeat: tell,
     listen(heard) {

@@ -29,8 +29,14 @@ function holds(leaf: Leaf, language: string): boolean {
     case "element":
       return present(leaf.selector) === leaf.present;
     case "language":
-      return `${language}-`.toLowerCase().startsWith(`${leaf.value}-`.toLowerCase());
+      return speaks(language, leaf.value);
     case "device_width":
       return leaf.op === "at_least" ? innerWidth >= leaf.value : innerWidth <= leaf.value;
   }
+}
+
+/** en is spoken where en-US is, and not the other way round. */
+export function speaks(language: string, wanted: string): boolean {
+  const spelled = (tag: string) => `${tag.replace(/_/g, "-").toLowerCase()}-`;
+  return spelled(language).startsWith(spelled(wanted));
 }

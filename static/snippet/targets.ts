@@ -12,7 +12,7 @@ export function find(target: Target): Element | null {
   const places = roots();
   return (
     (target.selector ? bySelector(places, target.selector) : null) ??
-    (target.data ? bySelector(places, `[${CSS.escape(target.data.name)}="${CSS.escape(target.data.value)}"]`) : null) ??
+    (target.data ? bySelector(places, `[data-${target.data.name}="${CSS.escape(target.data.value)}"]`) : null) ??
     (target.text ? byText(places, target.text) : null)
   );
 }
