@@ -53,7 +53,6 @@ export function runChecklist(
     world.report(raw, checklist, session, { start_reason: reason, items_count, progress, ...more });
   };
   const change = (change: Partial<State>) => world.change(checklist, { session_id: session, ...change });
-  const isFull = () => doneCount(checklist, state()) === checklist.items.length;
   const finish = () => {
     change({ state: "completed" });
     report("checklist_completed", { end_reason: "completed" });
@@ -65,7 +64,7 @@ export function runChecklist(
     else stop();
   };
   const toggle = (open: boolean) => {
-    if (open && !isOpen) report("checklist_viewed");
+    if (open && !isOpen && !wasOver) report("checklist_viewed");
     isOpen = open;
     world.opened.write(open);
     panel?.draw();
@@ -106,16 +105,14 @@ export function runChecklist(
       if (!item || items?.[itemId] || (how === "click" && isLocked(checklist, state(), item))) return false;
       change({ items: { ...items, [itemId]: {} } });
       report("checklist_item_completed", { item_id: itemId, item_name: item.title, how });
-      if (isFull() && before === "in_progress") finish();
+      if (doneCount(checklist, state()) === checklist.items.length && before === "in_progress") finish();
       panel?.draw();
       return true;
     },
     toggle,
     refresh() {
-      // The service may have found the last item done meanwhile, or two tabs each one of the last two.
-      if (wasOver) return;
-      if (isOver(state())) celebrate();
-      else if (isFull()) finish();
+      // The service may have found the last item done meanwhile, and says so itself.
+      if (isOver(state()) && !wasOver) celebrate();
       else panel?.draw();
     },
     hide: (hidden) => (hidden ? hide() : show()),

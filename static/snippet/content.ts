@@ -21,7 +21,7 @@ export interface Message {
   event_id: string;
   event: string;
   timestamp: string;
-  properties: object;
+  properties: { id: number };
 }
 
 export interface State {

@@ -100,8 +100,8 @@ export function startService({ config, store, identity, reporter, language, prev
     heard(answer, since) {
       ({ settings, traits: known } = answer);
       states.learn(answer.contents, since);
-      if (tabs.leads()) answer.unreported.forEach(handOn);
       director.use(answer);
+      if (tabs.leads()) answer.unreported.forEach(handOn);
       loaded();
     },
   });
@@ -111,6 +111,7 @@ export function startService({ config, store, identity, reporter, language, prev
     if (told.includes(message.event_id)) return;
     store.write("told", [...told.slice(-99), message.event_id]);
     reporter.repeat(message);
+    if (message.event === "checklist_completed") director.openChecklist(message.properties.id);
   };
   /** Somebody else's content goes away at once. */
   const changed = () => {

@@ -47,7 +47,8 @@ export function openStates(store: Store, changed: () => void): States {
     const known = told.get(content.id) ?? { state: "not_started" };
     const here = local(content);
     if (!here) return known;
-    return { ...known, ...here, items: { ...known.items, ...here.items } };
+    const isFurther = isOver(known) && known.session_id === here.session_id;
+    return { ...known, ...here, ...(isFurther && { state: known.state }), items: { ...known.items, ...here.items } };
   };
 
   return {

@@ -4,6 +4,7 @@ The site is the stand-in of Segment's CDN, so its pages can load the released an
 and `return_by_webhook` delivers it to the service as Segment would.
 """
 
+import datetime as dt
 import json
 import time
 import urllib.request
@@ -17,13 +18,17 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page
 
+from productfruits.config import Settings
+from productfruits.services import api_keys, connections, workspaces
+from productfruits.workers.runtime import open_runtime
 from tests.browser.furnished import send
 from tests.clients.segment_cdn import SegmentCdn, bundled, classic, segment_cdn
 from tests.served import Served, serve
 
 WRITE_KEY = "SITE"
 BODY = """<header><button id="menu">Menu</button><input id="search" aria-label="Search"></header>
-<main><h1>Projects</h1><button id="create" data-tour="create">New project</button><a id="team" href="/team">Team</a></main>"""
+<main><h1>Projects</h1><button id="create" data-tour="create">New project</button> <a id="team" href="/team">Team</a>
+</main>"""
 
 Analytics = Literal["classic", "bundled"] | None
 
@@ -53,9 +58,11 @@ class SnippetWorld:
         self.api("POST", f"/{kind}s/{document.get('key', key)}/publish")
         return str(document.get("key", key))
 
-    def user(self) -> str:
-        """A username that nobody has yet."""
-        return f"user-{next(self._numbers)}"
+    def user(self, **traits: Any) -> str:
+        """A user whom the store knows from a webhook."""
+        name = f"user-{next(self._numbers)}"
+        self.webhook({"type": "identify", "userId": name, "traits": traits})
+        return name
 
     def webhook(self, message: Mapping[str, Any]) -> None:
         number = next(self._numbers)
@@ -130,11 +137,19 @@ class SnippetWorld:
 
 @contextmanager
 def snippet_world(folder: Path, **settings: str) -> Iterator[SnippetWorld]:
+    now = dt.datetime.now(dt.UTC)
     with serve(folder, **settings) as served, segment_cdn() as cdn:
-        key = served.cli_json("workspace", "create", "Site")["workspace"]
-        made = served.cli_json("segment", "activate", "--workspace", key)
-        api_key = served.cli_json("api-key", "create", "--workspace", key)["api_key"]
-        yield SnippetWorld(served, cdn, key, made["webhook_url"], made["webhook_secret"], api_key)
+        # Beside the server, as the commands do it, without a process for each of them.
+        settings_of_server = Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'productfruits.db'}")
+        runtime = open_runtime(settings_of_server)
+        with runtime.writing() as session:
+            workspace = workspaces.create(session, "Site", now)
+            made = connections.activate(session, workspace, now, runtime.vault)
+            api_key = api_keys.create(session, workspace, "tests", now).key
+            url = connections.webhook_url(served.url, made.webhook_token)
+            world = SnippetWorld(served, cdn, workspace.key, url, made.webhook_secret, api_key)
+        runtime.close()
+        yield world
 
 
 def until(ask: Callable[[], Any], wanted: Any, seconds: float = 10) -> Any:
