@@ -46,12 +46,10 @@ export function openApi(host: string): Api {
 /** Asks up to four times; between them 1, 2, 4 seconds, each up to twice as long, so that pages do not come in step. */
 async function insist(address: string, options?: RequestInit): Promise<Response> {
   for (let tried = 0; ; tried++) {
-    const ended = new AbortController();
-    const timer = setTimeout(() => ended.abort(), TIMEOUT_MS);
-    const answer = await fetch(address, { ...options, credentials: "omit", signal: ended.signal }).catch(() => null);
-    clearTimeout(timer);
+    const signal = AbortSignal.timeout?.(TIMEOUT_MS);
+    const answer = await fetch(address, { ...options, credentials: "omit", signal }).catch(() => null);
     if (answer?.ok) return answer;
-    const { status = 500 } = answer ?? {};
+    const status = answer?.status ?? 500;
     if (status < 500 && status !== 429 && status !== 408) throw new Refused();
     if (tried === RETRIES) throw new Error();
     await new Promise((goOn) => setTimeout(goOn, 1000 * 2 ** tried * (1 + Math.random())));

@@ -20,7 +20,6 @@ export interface Answers {
 
 const MANY_DOTS = 8;
 const HOLE = 6;
-const ROUND = 8;
 
 export function showCard(stage: Stage, tour: Tour, step: Step, target: Element | null, fill: Fill, answers: Answers): Undo {
   const { steps, theme, words, language } = tour;
@@ -29,7 +28,7 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
   const isModal = !target && step.backdrop;
 
   const buttons = step.buttons.map((button) =>
-    h(`button.button.${button.style}`, { type: "button", onclick: () => answers.press(button) }, fill(button.label)),
+    h(`button.button.${button.style}`, { onclick: () => answers.press(button) }, fill(button.label)),
   );
   const image = step.image && isSafe(step.image.url) && h("img", { src: step.image.url, alt: step.image.alt });
   const marks =
@@ -39,7 +38,7 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
   const dots = steps.length > 1 && h("div.dots", { role: "img", "aria-label": progress }, ...marks);
   const tip = h("div.arrow");
   const card = h(
-    `div.surface.card.${target ? "tooltip" : `modal.at-${theme.position}`}`,
+    `div.surface.card.${target ? "tooltip" : `modal.${theme.position}`}`,
     {
       role: "dialog",
       "aria-modal": isModal,
@@ -59,7 +58,7 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
     ),
     h(
       "button.close",
-      { type: "button", "aria-label": words.close, onclick: () => answers.close("close_button") },
+      { "aria-label": words.close, onclick: () => answers.close("close_button") },
       icon(CROSS),
     ),
   );
@@ -73,9 +72,13 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
     if (!target) return;
     if (!isVisible(target)) return answers.lost();
     const { x, y, width, height } = target.getBoundingClientRect();
-    const box = { x: x - HOLE, y: y - HOLE, w: width + 2 * HOLE, h: height + 2 * HOLE };
-    ring.style.cssText += `;left:${box.x}px;top:${box.y}px;width:${box.w}px;height:${box.h}px`;
-    backdrop.style.clipPath = hole(box);
+    const [left, top, right, bottom] = [x - HOLE, y - HOLE, x + width + HOLE, y + height + HOLE].map((at) => `${at}px`);
+    ring.style.inset = `${top} auto auto ${left}`;
+    ring.style.width = `calc(${right} - ${left})`;
+    ring.style.height = `calc(${bottom} - ${top})`;
+    // Everything but the box: what is cut out is neither painted nor clicked.
+    const box = `${left} ${top},${right} ${top},${right} ${bottom},${left} ${bottom},${left} ${top}`;
+    backdrop.style.clipPath = `polygon(evenodd,0 0,100% 0,100% 100%,0 100%,0 0,${box})`;
     place(target, card, tip, step.placement);
   };
   const take = (event: KeyboardEvent) => {
@@ -112,12 +115,4 @@ function reveal(target: Element): void {
   if (top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth) return;
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   target.scrollIntoView({ block: "center", inline: "nearest", behavior: isStill ? "auto" : "smooth" });
-}
-
-/** Everything but the box: what is cut out is neither painted nor clicked. */
-function hole({ x, y, w, h }: Record<"x" | "y" | "w" | "h", number>): string {
-  const corner = (dx: number, dy: number) => `a${ROUND} ${ROUND} 0 0 1 ${dx * ROUND} ${dy * ROUND}`;
-  const [side, rise] = [Math.max(0, w - 2 * ROUND), Math.max(0, h - 2 * ROUND)];
-  const round = `h${side}${corner(1, 1)}v${rise}${corner(-1, 1)}h${-side}${corner(-1, -1)}v${-rise}${corner(1, -1)}`;
-  return `path(evenodd,"M0 0H99999V99999H0ZM${x + ROUND} ${y}${round}Z")`;
 }

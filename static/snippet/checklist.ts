@@ -3,24 +3,20 @@
 import type { Checklist, Item, State } from "./content";
 import type { Undo } from "./edge";
 import { doneCount, isLocked, type Panel, showPanel } from "./panel";
+import type { Page } from "./page";
 import type { Facts } from "./report";
 import type { RawName } from "./snippet";
-import type { Stage } from "./stage";
 import { isOver } from "./states";
-import type { Fill } from "./texts";
 import { uuid } from "./uuid";
 
-export interface ChecklistWorld {
-  stage: Stage;
-  fill(): Fill;
-  stateOf(checklist: Checklist): State;
-  change(checklist: Checklist, change: Partial<State>): void;
-  report(raw: RawName, checklist: Checklist, session: string, facts: Facts): void;
-  /** Whether the user has it open, over page loads. */
-  opened: { read(): boolean | null; write(open: boolean): void };
+export interface ChecklistWorld extends Page {
   startTour(key: string): void;
-  openUrl(url: string, newTab: boolean): void;
   changed(run: ChecklistRun): void;
+}
+
+/** Whether the user has a checklist open, over page loads. */
+export function openedAs(checklist: Checklist): string {
+  return `open:${checklist.id}`;
 }
 
 export interface ChecklistRun {
@@ -38,21 +34,20 @@ export function runChecklist(
   checklist: Checklist,
   /** silent: only to note what is done. */
   reason: "auto" | "api" | "silent",
-  into: Element | null,
   world: ChecklistWorld,
 ): ChecklistRun {
   let panel: Panel | null = null;
-  let session = world.stateOf(checklist).session_id ?? "";
-  let isOpen = world.opened.read() ?? checklist.open;
-  let wasOver = isOver(world.stateOf(checklist));
+  let session = world.states.of(checklist).session_id ?? "";
+  let isOpen = world.store.read<boolean>(openedAs(checklist)) ?? checklist.open;
+  let wasOver = isOver(world.states.of(checklist));
 
-  const state = () => world.stateOf(checklist);
+  const state = () => world.states.of(checklist);
   const report = (raw: RawName, more: Facts = {}) => {
     const items_count = checklist.items.length;
     const progress = Math.round((100 * doneCount(checklist, state())) / items_count);
     world.report(raw, checklist, session, { start_reason: reason, items_count, progress, ...more });
   };
-  const change = (change: Partial<State>) => world.change(checklist, { session_id: session, ...change });
+  const change = (change: Partial<State>) => world.states.change(checklist, { session_id: session, ...change });
   const finish = () => {
     change({ state: "completed" });
     report("checklist_completed", { end_reason: "completed" });
@@ -66,7 +61,7 @@ export function runChecklist(
   const toggle = (open: boolean) => {
     if (open && !isOpen && !wasOver) report("checklist_viewed");
     isOpen = open;
-    world.opened.write(open);
+    world.store.write(openedAs(checklist), open);
     panel?.draw();
     // What is finished and read goes away.
     if (!open && isOver(state())) stop();
@@ -76,17 +71,18 @@ export function runChecklist(
     if (item.done.by === "click") run.complete(item.id, "click");
     const { action } = item;
     if (action.do === "start_tour") world.startTour(action.tour);
-    if (action.do === "open_url") world.openUrl(action.url, Boolean(action.new_tab));
+    if (action.do === "open_url") world.openUrl(action.url, action.new_tab);
   };
   const dismiss = () => {
     change({ state: "dismissed" });
     report("checklist_dismissed", { end_reason: "dismiss_button" });
-    world.opened.write(false);
+    isOpen = false;
+    world.store.write(openedAs(checklist), false);
     stop();
   };
   const show = () => {
     const now = () => ({ state: state(), isOpen });
-    panel ??= showPanel(world.stage, checklist, into, world.fill(), now, { toggle, act, dismiss });
+    panel ??= showPanel(world.stage, checklist, world.fill(), now, { toggle, act, dismiss });
   };
   const hide = () => {
     panel?.undo();

@@ -1,13 +1,13 @@
 // Whose turn it is: of everything that may show, one tour and one checklist.
 
-import { type ChecklistRun, type ChecklistWorld, runChecklist } from "./checklist";
+import { type ChecklistRun, openedAs, runChecklist } from "./checklist";
 import type { Answer, Checklist, Content, Rule, Tour } from "./content";
 import { listen, settled, together, type Undo } from "./edge";
+import type { Page } from "./page";
 import { failing, looksAtElements } from "./rules";
 import type { ContentId } from "./snippet";
-import type { States } from "./states";
 import { watch } from "./targets";
-import { isLive, runTour, type StartReason, type TourRun, type TourWorld } from "./tour";
+import { isLive, runTour, type StartReason, type TourRun } from "./tour";
 
 export interface Director {
   /** What the service sent, or null: nothing may show. */
@@ -21,22 +21,18 @@ export interface Director {
   tour(): TourRun | null;
   checklist(): ChecklistRun | null;
   startTour(id: ContentId, reason: StartReason): boolean;
-  openChecklist(id: ContentId, into?: Element): ChecklistRun | null;
+  openChecklist(id: ContentId): boolean;
   complete(checklist: ContentId, item: string, how: "click" | "tour" | "api"): boolean;
   undo: Undo;
 }
 
-export interface Worlds {
-  tour: Omit<TourWorld, "changed" | "startTour" | "completeItem">;
-  checklist: Omit<ChecklistWorld, "changed" | "startTour" | "opened">;
-  opened(checklist: Checklist): ChecklistWorld["opened"];
-  states: States;
+export interface DirectorWorld extends Page {
   leads(): boolean;
   language(): string;
 }
 
-export function openDirector(worlds: Worlds): Director {
-  const { states } = worlds;
+export function openDirector(world: DirectorWorld): Director {
+  const { states, leads } = world;
   let contents: Content[] = [];
   let tour: TourRun | null = null;
   /** The tour waits for an element that may be in another page only; so did these, since something changed. */
@@ -45,7 +41,7 @@ export function openDirector(worlds: Worlds): Director {
   let checklist: ChecklistRun | null = null;
   let unwatch: Undo = () => {};
 
-  const held = (content: Content) => failing(content.rule, worlds.language());
+  const held = (content: Content) => failing(content.rule, world.language());
   const find = (id: ContentId) => contents.find((content) => content.id === id || content.key === `${id}`);
   const of = <K extends Content["kind"]>(kind: K) =>
     contents.filter((content): content is Extract<Content, { kind: K }> => content.kind === kind);
@@ -71,7 +67,7 @@ export function openDirector(worlds: Worlds): Director {
     tour?.stop();
     patient = false;
     tour = runTour(next, reason, afresh, {
-      ...worlds.tour,
+      ...world,
       startTour: (key) => startTour(key, "tour"),
       completeItem: (key, item) => complete(key, item, "tour"),
       changed: tourChanged,
@@ -89,12 +85,12 @@ export function openDirector(worlds: Worlds): Director {
     afterwards.soon();
   };
   const doneByTour = (key: string) => {
-    for (const each of of("checklist")) {
+    for (const each of of("checklist").filter((each) => isLive(states.of(each)))) {
       for (const { id, done } of each.items) if (done.tour === key) complete(each.id, id, "tour");
     }
   };
   const look = () => {
-    if (!worlds.leads()) return stopAll();
+    if (!leads()) return stopAll();
     turnOfTours();
     turnOfChecklists();
     awaitElements();
@@ -116,12 +112,11 @@ export function openDirector(worlds: Worlds): Director {
     const next = of("checklist")
       .filter((each) => (isLive(states.of(each)) || mayStart(each)) && !held(each))
       .sort((one, other) => other.priority - one.priority)[0];
-    if (next) checklist = open(next, "auto", null);
+    if (next) checklist = open(next, "auto");
   };
-  const open = (next: Checklist, reason: "auto" | "api" | "silent", into: Element | null) =>
-    runChecklist(next, reason, into, {
-      ...worlds.checklist,
-      opened: worlds.opened(next),
+  const open = (next: Checklist, reason: "auto" | "api" | "silent") =>
+    runChecklist(next, reason, {
+      ...world,
       startTour: (key) => startTour(key, "checklist"),
       changed(run) {
         if (checklist === run) checklist = null;
@@ -142,7 +137,7 @@ export function openDirector(worlds: Worlds): Director {
 
   const startTour = (id: ContentId, reason: StartReason): boolean => {
     const next = find(id);
-    if (next?.kind !== "tour" || held(next) || !worlds.leads()) return false;
+    if (next?.kind !== "tour" || held(next) || !leads()) return false;
     if (tour?.isShowing()) {
       if (tour.tour.id === next.id) return true;
       tour.end("dismissed", "replaced");
@@ -153,9 +148,9 @@ export function openDirector(worlds: Worlds): Director {
   const complete = (id: ContentId, item: string, how: "click" | "tour" | "api"): boolean => {
     const found = find(id);
     if (found?.kind !== "checklist") return false;
+    if (checklist?.checklist.id === found.id) return checklist.complete(item, how);
     // What is done is done, also while it is not its turn to show.
-    const run = checklist?.checklist.id === found.id ? checklist : open(found, "silent", null);
-    return run.complete(item, how);
+    return isLive(states.of(found)) && open(found, "silent").complete(item, how);
   };
   const resized = settled(200, update);
 
@@ -163,9 +158,9 @@ export function openDirector(worlds: Worlds): Director {
     use(answer) {
       contents = answer?.contents ?? [];
       if (!answer) return stopAll();
-      answer.completed.forEach(doneByTour);
       if (tour && !find(tour.tour.id)) tour.end("dismissed", "unpublished");
       update();
+      if (leads()) answer.completed.forEach(doneByTour);
     },
     update,
     contents: () => contents,
@@ -174,16 +169,16 @@ export function openDirector(worlds: Worlds): Director {
     tour: () => tour,
     checklist: () => checklist,
     startTour,
-    openChecklist(id, into) {
+    openChecklist(id) {
       const next = find(id);
-      if (next?.kind !== "checklist" || !worlds.leads()) return null;
-      worlds.opened(next).write(true);
-      if (checklist?.checklist.id === next.id && !into) checklist.toggle(true);
+      if (next?.kind !== "checklist" || !leads()) return false;
+      world.store.write(openedAs(next), true);
+      if (checklist?.checklist.id === next.id) checklist.toggle(true);
       else {
         checklist?.stop();
-        checklist = open(next, "api", into ?? null);
+        checklist = open(next, "api");
       }
-      return checklist;
+      return true;
     },
     complete,
     undo: together(listen(window, "resize", resized.soon), resized.undo, afterwards.undo, stopAll),

@@ -5,7 +5,7 @@ import { listen, together, type Undo } from "./edge";
 import { CHECK, CHEVRON, CROSS, h, icon, LOCK } from "./elements";
 import { focused } from "./focus";
 import { richText } from "./richtext";
-import { furnish, type Stage } from "./stage";
+import type { Stage } from "./stage";
 import { count, type Fill } from "./texts";
 import { dress } from "./theme";
 
@@ -30,11 +30,9 @@ export function doneCount(checklist: Checklist, { items }: State): number {
   return checklist.items.filter(({ id }) => items?.[id]).length;
 }
 
-/** `into`: an element of the page that holds the panel, instead of the corner. */
 export function showPanel(
   stage: Stage,
   checklist: Checklist,
-  into: Element | null,
   fill: Fill,
   now: () => { state: State; isOpen: boolean },
   answers: PanelAnswers,
@@ -62,7 +60,6 @@ export function showPanel(
       h(
         "button.row",
         {
-          type: "button",
           id: `item-${item.id}`,
           "aria-expanded": folds && `${isUnfolded}`,
           "aria-disabled": !folds && (locked || !acts) && "true",
@@ -78,7 +75,7 @@ export function showPanel(
           "div.more",
           {},
           richText(item.html, fill),
-          acts && h("button.button.primary", { type: "button", id: "act", onclick: () => answers.act(item) }, label),
+          acts && h("button.button.primary", { id: "act", onclick: () => answers.act(item) }, label),
         ),
     );
   };
@@ -100,18 +97,13 @@ export function showPanel(
             ),
             h("ul.items", { role: "list" }, ...items.map((item) => row(item, state))),
             checklist.dismissible &&
-              h("div.tail", {}, h("button.button.link", { type: "button", id: "dismiss", onclick: answers.dismiss }, words.dismiss)),
+              h("div.tail", {}, h("button.button.link", { id: "dismiss", onclick: answers.dismiss }, words.dismiss)),
           ];
     return h(
-      `div.surface.panel.${into ? "inline" : launcher.position}`,
+      `div.surface.panel.${launcher.position}`,
       { id: "panel", tabindex: -1 },
       ...parts,
-      !into &&
-        h(
-          "button.close",
-          { type: "button", id: "close", "aria-label": words.close, onclick: () => answers.toggle(false) },
-          icon(CROSS),
-        ),
+      h("button.close", { id: "close", "aria-label": words.close, onclick: () => answers.toggle(false) }, icon(CROSS)),
     );
   };
   const draw = () => {
@@ -121,11 +113,11 @@ export function showPanel(
     const id = home.contains(focused()) && focused()?.id;
     const scrolled = home.querySelector(".items")?.scrollTop ?? 0;
     const drawn =
-      isOpen || into
+      isOpen
         ? panel(state, done, said)
         : h(
             `button.surface.launcher.${launcher.position}`,
-            { type: "button", id: "launcher", "aria-expanded": "false", onclick: () => answers.toggle(true) },
+            { id: "launcher", "aria-expanded": "false", onclick: () => answers.toggle(true) },
             h("b", { "aria-hidden": "true" }, `${done}/${items.length}`),
             fill(launcher.label),
             h("span.hidden", {}, `, ${said}`),
@@ -138,21 +130,13 @@ export function showPanel(
     if (before >= 0 && done > before) stage.say(said);
     before = done;
   };
-  const close = ({ key }: KeyboardEvent) => key === "Escape" && !into && now().isOpen && answers.toggle(false);
+  const close = ({ key }: KeyboardEvent) => key === "Escape" && now().isOpen && answers.toggle(false);
 
   const undo = together(
     dress(home, theme),
-    into ? within(into, home) : stage.show(home),
+    stage.show(home),
     listen(home, "keydown", close),
   );
   draw();
   return { draw, undo };
-}
-
-/** Into the page's own element, with a shadow root of its own. */
-function within(place: Element, home: HTMLElement): Undo {
-  const host = h("product-fruits-inline");
-  furnish(host).append(home);
-  place.append(host);
-  return () => host.remove();
 }

@@ -103,15 +103,10 @@ export function openApi({ director, reporter, states, loaded, track }: Inside): 
         if (found && expand) director()?.openChecklist(found.id);
         return Boolean(done);
       },
-      open: (id) => Boolean(director()?.openChecklist(id)),
+      open: (id) => director()?.openChecklist(id) ?? false,
       close(id) {
         const run = director()?.checklist();
         if (run && director()?.find(id)?.id === run.checklist.id) run.toggle(false);
-      },
-      injectToElement(id, element, options) {
-        const content = director()?.find(id);
-        if (!content || (options?.checkEligibility && director()?.held(content))) return false;
-        return Boolean(director()?.openChecklist(id, element));
       },
       isChecklistEligible: eligible,
       listen: listen("checklist"),

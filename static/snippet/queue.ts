@@ -7,22 +7,12 @@ export function drainQueue(name: string, us: ProductFruits, workspace: (key: str
   const page = window as unknown as Record<string, unknown>;
   const waiting = page[name];
   const run = guarded((call: QueuedCall) => {
-    const [what, ...given] = [...call] as [string, ...unknown[]];
-    switch (what) {
-      case "init":
-        workspace(given[0] as string, given[1] as string | undefined);
-        return us.init(given[2] as UserData | undefined);
-      case "identify":
-      case "identifyUser":
-      case "updateUserData":
-        return us.identify(given[0] as UserData);
-      case "consent":
-        return us.consent(Boolean(given[0]));
-      case "reset":
-        return us.reset();
-      case "safeExec":
-        return us.safeExec(given[0] as () => void);
-    }
+    // An array, or the `arguments` of a stub.
+    const [what, ...given] = [...call] as [string, ...never[]];
+    if (what === "init") {
+      workspace(given[0] as unknown as string, given[1]);
+      us.init(given[2]);
+    } else us[what === "updateUserData" ? "identify" : (what as "identify")]?.(...(given as unknown as [UserData]));
   });
   const queue = { push: (...calls: QueuedCall[]) => calls.forEach(run) };
   page[name] = queue;

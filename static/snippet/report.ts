@@ -37,11 +37,11 @@ export function openReporter(doors: Doors): Reporter {
     const renamed = event_names[raw];
     // tour_step_viewed -> Tour Step Viewed
     const name = renamed ?? raw.replace(/_/g, " ").replace(/\b./g, (first) => first.toUpperCase());
-    // A copy for everybody: what they do to it is theirs.
-    const copy = () => ({ ...message.properties }) as EventProperties;
-    if (to_segment && renamed !== null) doors.track(name, copy(), message.event_id, message.timestamp);
-    for (const heard of [...listeners]) guarded(heard)(raw, name, copy());
-    window.dispatchEvent(new CustomEvent(`productfruits:${raw}`, { detail: { name, properties: copy() } }));
+    // A copy: what they do to it is theirs.
+    const properties = { ...message.properties } as EventProperties;
+    if (to_segment && renamed !== null) doors.track(name, properties, message.event_id, message.timestamp);
+    for (const heard of [...listeners]) guarded(heard)(raw, name, properties);
+    window.dispatchEvent(new CustomEvent(`productfruits:${raw}`, { detail: { name, properties } }));
   };
   return {
     report(raw, content, session, facts) {

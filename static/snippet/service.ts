@@ -3,7 +3,7 @@
 import { type Analytics, connectAnalytics } from "./analytics";
 import { openApi } from "./api";
 import type { Config } from "./config";
-import type { Answer, Content, Message } from "./content";
+import type { Answer, Message } from "./content";
 import { explain } from "./debug";
 import { type Director, openDirector } from "./director";
 import { later, together, type Undo } from "./edge";
@@ -62,32 +62,24 @@ export function startService({ config, store, identity, reporter, language, prev
   const stage = openStage(config.nonce);
   const states = openStates(store, () => director.update());
   const tabs = openTabs(store, () => director.update());
-  const fill = () => filler(identity.traits(), known);
-  const change = (content: Content, what: object) => states.change(content, what);
-
-  const openUrl = (url: string, newTab: boolean) => {
+  const openUrl = (url: string, newTab = false) => {
     const asked = new CustomEvent("productfruits:navigate", { cancelable: true, detail: { url, newTab } });
     // A page with a router of its own says preventDefault() and goes there itself.
     if (!isSafe(url) || !window.dispatchEvent(asked)) return;
     if (newTab) window.open(url, "_blank", "noopener");
     else location.assign(url);
   };
-  const drawing = { stage, fill, stateOf: states.of, change, report: reporter.report, openUrl };
   const director = openDirector({
-    tour: {
-      ...drawing,
-      seen: { read: () => store.read("seen"), write: (step) => store.write("seen", step) },
-      onTracked(heard) {
-        trackers.add(heard);
-        return () => trackers.delete(heard);
-      },
-    },
-    checklist: drawing,
-    opened: ({ id }) => ({
-      read: () => store.read(`open:${id}`),
-      write: (open) => store.write(`open:${id}`, open),
-    }),
+    stage,
     states,
+    store,
+    report: reporter.report,
+    fill: () => filler(identity.traits(), known),
+    onTracked(heard) {
+      trackers.add(heard);
+      return () => trackers.delete(heard);
+    },
+    openUrl,
     leads: tabs.leads,
     language,
   });

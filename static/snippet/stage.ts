@@ -20,7 +20,17 @@ export function openStage(nonce: string): Stage {
   const host = h(HOST);
   const live = h("div.hidden", { role: "status" });
   const body = h("div", {}, live);
-  furnish(host, nonce).append(body);
+  const root = host.attachShadow({ mode: "open" });
+  try {
+    // A style that no Content-Security-Policy has to allow.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    root.adoptedStyleSheets = [sheet];
+  } catch {
+    // Browsers of before 2023.
+    root.append(h("style", { nonce }, css));
+  }
+  root.append(body);
 
   return {
     show(element, near) {
@@ -39,18 +49,4 @@ export function openStage(nonce: string): Stage {
       () => host.remove(),
     ),
   };
-}
-
-/** A shadow root with our style, which no Content-Security-Policy has to allow. */
-export function furnish(host: Element, nonce = ""): ShadowRoot {
-  const root = host.attachShadow({ mode: "open" });
-  try {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-    root.adoptedStyleSheets = [sheet];
-  } catch {
-    // Browsers of before 2023.
-    root.append(h("style", { nonce }, css));
-  }
-  return root;
 }

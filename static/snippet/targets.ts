@@ -58,7 +58,7 @@ function roots(): (Document | ShadowRoot)[] {
   const found: (Document | ShadowRoot)[] = [document];
   for (const root of found) {
     for (const element of root.querySelectorAll("*")) {
-      if (element.shadowRoot && !element.localName.startsWith(HOST)) found.push(element.shadowRoot);
+      if (element.shadowRoot && element.localName !== HOST) found.push(element.shadowRoot);
     }
   }
   return found;

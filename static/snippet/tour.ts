@@ -5,29 +5,18 @@
 import { showCard } from "./card";
 import type { Button, State, Step, Tour } from "./content";
 import { later, listen, type Undo } from "./edge";
+import type { Page } from "./page";
 import type { Facts } from "./report";
 import type { RawName } from "./snippet";
-import type { Stage } from "./stage";
 import { find, watch } from "./targets";
-import type { Fill } from "./texts";
 import { uuid } from "./uuid";
 
 export type StartReason = "auto" | "api" | "checklist" | "tour" | "link";
 type EndReason = "close_button" | "dismiss_button" | "escape" | "target_missing" | "replaced" | "api" | "unpublished";
 
-export interface TourWorld {
-  stage: Stage;
-  fill(): Fill;
-  stateOf(tour: Tour): State;
-  change(tour: Tour, change: Partial<State>): void;
-  report(raw: RawName, tour: Tour, session: string, facts: Facts): void;
-  /** The step that this browser saw last, over page loads and tabs. */
-  seen: { read(): string | null; write(step: string): void };
-  /** Calls at every event of the page's own. */
-  onTracked(heard: (name: string) => void): Undo;
+export interface TourWorld extends Page {
   completeItem(checklist: string, item: string): void;
   startTour(key: string): void;
-  openUrl(url: string, newTab: boolean): void;
   /** It shows, has ended, or waits for an element that may never come. */
   changed(run: TourRun): void;
 }
@@ -47,7 +36,8 @@ export interface TourRun {
 /** Goes on where the user is in it, else begins for this reason. */
 export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world: TourWorld): TourRun {
   const { steps } = tour;
-  const before = world.stateOf(tour);
+  const { states, store } = world;
+  const before = states.of(tour);
   const goesOn = !afresh && isLive(before) && Boolean(before.session_id);
   const session = (goesOn && before.session_id) || uuid();
   let resuming = goesOn;
@@ -74,7 +64,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     if (!step) return;
     stop();
     index = to;
-    world.change(tour, { state: "in_progress", session_id: session, step_id: step.id, snoozed_until: null });
+    states.change(tour, { state: "in_progress", session_id: session, step_id: step.id, snoozed_until: null });
     if (show(step)) return;
     // Seen before, so the user is only somewhere else: the tour waits until the element is there again.
     if (resuming && wasSeen(step)) world.changed(run);
@@ -111,9 +101,9 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     if (isNew) report("tour_step_viewed");
     resuming = false;
     showing = true;
-    world.seen.write(`${session} ${step.id}`);
+    store.write("seen", session + step.id);
   };
-  const wasSeen = (step: Step) => world.seen.read() === `${session} ${step.id}`;
+  const wasSeen = (step: Step) => store.read("seen") === session + step.id;
   const missing = (direction: number) => {
     const to = index + direction;
     const { missing: then } = steps[index]?.wait ?? { missing: "skip" };
@@ -131,7 +121,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     over = true;
     stop();
     report(`tour_${state}`, { end_reason: why }, state === "completed" ? steps.length : index);
-    world.change(tour, { state, step_id: steps[index]?.id ?? null });
+    states.change(tour, { state, step_id: steps[index]?.id ?? null });
     world.changed(run);
   };
   const snooze = (minutes: number) => {
@@ -139,7 +129,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     over = true;
     stop();
     report("tour_snoozed", { snoozed_until: until });
-    world.change(tour, { state: "snoozed", snoozed_until: until });
+    states.change(tour, { state: "snoozed", snoozed_until: until });
     world.changed(run);
   };
   const press = ({ action }: Button) => {
@@ -158,7 +148,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
       case "open_url":
         // In the same tab the tour goes on there.
         if (!action.new_tab) complete();
-        return world.openUrl(action.url, Boolean(action.new_tab));
+        return world.openUrl(action.url, action.new_tab);
       case "start_tour":
         if (index + 1 === steps.length) complete();
         else end("dismissed", "replaced");
