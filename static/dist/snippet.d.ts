@@ -119,8 +119,6 @@ export interface ProductFruits {
       /** Shows it and opens it, also after it was dismissed or completed. */
       open(id: ContentId): boolean;
       close(id: ContentId): void;
-      /** Shows the checklist inside an element of the page instead of above it. */
-      injectToElement(id: ContentId, element: Element, options?: { checkEligibility?: boolean }): boolean;
       isChecklistEligible(id: ContentId): Promise<"eligible" | "not_eligible">;
       listen(event: RawName, heard: (id: number, properties: EventProperties) => void): () => void;
     };

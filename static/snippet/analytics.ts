@@ -47,7 +47,6 @@ const LOOKS = 8;
 export function connectAnalytics(hooks: Hooks): Analytics {
   const held: Parameters<Analytics["track"]>[] = [];
   let attached = false;
-  let gaveUp = false;
   let looks = 0;
   let cancel: Undo = () => {};
 
@@ -75,9 +74,6 @@ export function connectAnalytics(hooks: Hooks): Analytics {
     } else if (looks < LOOKS) {
       cancel();
       cancel = later(250 * 2 ** looks++, look);
-    } else {
-      gaveUp = true;
-      held.length = 0;
     }
   };
   const undo = together(
@@ -96,7 +92,7 @@ export function connectAnalytics(hooks: Hooks): Analytics {
   return {
     track(...event) {
       if (library()) send(...event);
-      else if (!gaveUp && held.length < HELD) held.push(event);
+      else if (held.length < HELD) held.push(event);
     },
     isThere: () => attached,
     undo,
@@ -110,5 +106,5 @@ function library(): Library | null {
 }
 
 const send: Analytics["track"] = guarded((name, properties, messageId, timestamp) => {
-  library()?.track(name, properties, { messageId, ...(timestamp && { timestamp }) });
+  library()?.track(name, properties, { messageId, timestamp });
 });

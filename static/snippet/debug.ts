@@ -24,7 +24,7 @@ export function explain(
 
 export function print(reports: GateReport[]): void {
   for (const { kind, name, gates } of reports) {
-    const closed = gates.filter(({ passed }) => !passed).map(({ gate, text }) => `\n${gate}: ${text}`);
+    const closed = gates.filter(({ passed }) => !passed).map(({ gate, code, text }) => `\n${gate}: ${text ?? code}`);
     console.info(`${closed[0] ? "✗" : "✓"} ${kind} ${name}`, ...closed);
   }
 }

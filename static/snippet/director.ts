@@ -7,7 +7,7 @@ import type { Page } from "./page";
 import { failing, looksAtElements } from "./rules";
 import type { ContentId } from "./snippet";
 import { watch } from "./targets";
-import { isLive, runTour, type StartReason, type TourRun } from "./tour";
+import { isHere, isLive, runTour, type StartReason, type TourRun } from "./tour";
 
 export interface Director {
   /** What the service sent, or null: nothing may show. */
@@ -35,9 +35,6 @@ export function openDirector(world: DirectorWorld): Director {
   const { states, leads } = world;
   let contents: Content[] = [];
   let tour: TourRun | null = null;
-  /** The tour waits for an element that may be in another page only; so did these, since something changed. */
-  let patient = false;
-  const waited = new Set<number>();
   let checklist: ChecklistRun | null = null;
   let unwatch: Undo = () => {};
 
@@ -47,6 +44,19 @@ export function openDirector(world: DirectorWorld): Director {
     contents.filter((content): content is Extract<Content, { kind: K }> => content.kind === kind);
   const mayStart = (content: Content) => content.start === "auto" && states.mayStart(content);
 
+  const isBegun = (content: Content) => isLive(states.of(content));
+  /** The page lets it show: a tour that has begun at its element, all else by the rule. */
+  const isDue = (content: Content) =>
+    content.kind === "tour" && isBegun(content)
+      ? isHere(content, states.of(content), world.store)
+      : (isBegun(content) || mayStart(content)) && !held(content);
+  /** What has begun goes before what has not. */
+  const weight = (content: Content) => content.priority + (isBegun(content) ? 1000 : 0);
+  const due = <K extends Content["kind"]>(kind: K) =>
+    of(kind)
+      .filter(isDue)
+      .sort((one, other) => weight(other) - weight(one));
+
   const stopAll = () => {
     tour?.stop();
     checklist?.stop();
@@ -54,53 +64,37 @@ export function openDirector(world: DirectorWorld): Director {
     unwatch();
   };
   const turnOfTours = () => {
-    if (tour?.isOver()) tour = null;
-    if (tour && (tour.isShowing() || !patient)) return;
-    const next = of("tour")
-      .filter((each) => !waited.has(each.id) && (isLive(states.of(each)) || (mayStart(each) && !held(each))))
-      .sort((one, other) => weight(other) - weight(one))[0];
+    if (tour) return;
+    const next = due("tour")[0];
     if (next) begin(next, "auto", false);
   };
-  /** What has begun goes before what has not. */
-  const weight = (each: Tour) => each.priority + (isLive(states.of(each)) ? 1000 : 0);
   const begin = (next: Tour, reason: StartReason, afresh: boolean) => {
     tour?.stop();
-    patient = false;
     tour = runTour(next, reason, afresh, {
       ...world,
       startTour: (key) => startTour(key, "tour"),
       completeItem: (key, item) => complete(key, item, "tour"),
-      changed: tourChanged,
+      changed(run) {
+        if (!run.isShowing()) tour = null;
+        if (states.of(next).state === "completed") doneByTour(next.key);
+        // Not at once: whoever called us is not done yet.
+        afterwards.soon();
+      },
     });
   };
-  const tourChanged = (run: TourRun) => {
-    const { id, key } = run.tour;
-    if (run.isOver()) {
-      if (states.of(run.tour).state === "completed") doneByTour(key);
-    } else {
-      patient = !run.isShowing();
-      if (patient) waited.add(id);
-    }
-    // Not at once: whoever called us is not done yet.
-    afterwards.soon();
-  };
   const doneByTour = (key: string) => {
-    for (const each of of("checklist").filter((each) => isLive(states.of(each)))) {
+    for (const each of of("checklist").filter(isBegun)) {
       for (const { id, done } of each.items) if (done.tour === key) complete(each.id, id, "tour");
     }
   };
-  const look = () => {
+  const update = () => {
     if (!leads()) return stopAll();
     turnOfTours();
     turnOfChecklists();
     awaitElements();
     checklist?.hide(Boolean(tour?.isShowing()));
   };
-  const afterwards = settled(0, look);
-  const update = () => {
-    waited.clear();
-    look();
-  };
+  const afterwards = settled(0, update);
 
   const turnOfChecklists = () => {
     if (checklist) {
@@ -109,9 +103,7 @@ export function openDirector(world: DirectorWorld): Director {
       checklist.stop();
       checklist = null;
     }
-    const next = of("checklist")
-      .filter((each) => (isLive(states.of(each)) || mayStart(each)) && !held(each))
-      .sort((one, other) => other.priority - one.priority)[0];
+    const next = due("checklist")[0];
     if (next) checklist = open(next, "auto");
   };
   const open = (next: Checklist, reason: "auto" | "api" | "silent") =>
@@ -123,15 +115,16 @@ export function openDirector(world: DirectorWorld): Director {
         afterwards.soon();
       },
     });
-  /** Rules may ask for elements that are not there yet. */
+  /** Rules ask for elements, and tours go on at elements, that are not there yet. */
   const awaitElements = () => {
     unwatch();
-    const waiting = contents.filter((each) => looksAtElements(each.rule) && mayStart(each) && held(each));
-    if (waiting.length === 0) return;
+    const waits = (each: Content) => (isBegun(each) || (mayStart(each) && looksAtElements(each.rule))) && !isDue(each);
+    const waiting = contents.filter(waits);
+    if (!waiting[0]) return;
     unwatch = watch(() => {
-      const comes = waiting.some((each) => !held(each));
-      if (comes) afterwards.soon();
-      return comes;
+      const isNews = waiting.some(isDue);
+      if (isNews) afterwards.soon();
+      return isNews;
     });
   };
 
@@ -150,7 +143,7 @@ export function openDirector(world: DirectorWorld): Director {
     if (found?.kind !== "checklist") return false;
     if (checklist?.checklist.id === found.id) return checklist.complete(item, how);
     // What is done is done, also while it is not its turn to show.
-    return isLive(states.of(found)) && open(found, "silent").complete(item, how);
+    return isBegun(found) && open(found, "silent").complete(item, how);
   };
   const resized = settled(200, update);
 

@@ -9,7 +9,6 @@ export function h(named: string, attributes: Record<string, unknown> = {}, ...ch
   const [tag = "", ...classes] = named.split(".");
   const element = document.createElement(tag);
   element.className = classes.join(" ");
-  if (tag === "button") attributes = { type: "button", ...attributes };
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), guarded(value as () => void));
     else if (value !== false && value != null) element.setAttribute(name, `${value}`);

@@ -19,7 +19,7 @@ const OTHER_NAME = "openProductFruits";
 const OURS = Symbol.for("productfruits");
 
 const NO_CONSENT: GateReport[] = [
-  { key: "*", kind: "tour", name: "*", gates: [{ gate: "consent", passed: false, code: "no_consent", text: "Call consent(true)." }] },
+  { key: "", kind: "tour", name: "", gates: [{ gate: "consent", passed: false, code: "no_consent" }] },
 ];
 
 guarded(start)();
@@ -33,7 +33,7 @@ function start(): void {
   let name = config.name;
   if (taken && !(taken instanceof Element)) {
     name = OTHER_NAME;
-    warn(`window.${config.name} belongs to another script, so this snippet is window.${name}. data-global chooses a name.`);
+    warn(`window.${config.name} is another script's, so this is window.${name} (or what data-global says)`);
     if (page[name]) return;
   }
   const preview = takePreview();
@@ -108,7 +108,7 @@ function start(): void {
       track: (...event) => service?.track(...event),
     }),
   });
-  Object.defineProperty(us, OURS, { value: true });
+  Object.assign(us, { [OURS]: true });
   page[name] = us;
   const unqueue = drainQueue(`$${name}`, us, (key, language) => {
     workspace ||= key;

@@ -1,8 +1,9 @@
 // window.productFruits: what the page's own code may call, under the names that Product Fruits uses.
 
-import type { Checklist, Content, Tour } from "./content";
+import type { Checklist, Content, Item, Tour } from "./content";
 import type { Director } from "./director";
 import { guarded } from "./edge";
+import { doneCount, isLocked } from "./panel";
 import type { Reporter } from "./report";
 import type { ContentId, ProductFruits, RawName } from "./snippet";
 import type { States } from "./states";
@@ -57,21 +58,15 @@ export function openApi({ director, reporter, states, loaded, track }: Inside): 
     };
   };
   const checklistInfo = (checklist: Checklist) => {
-    const { state = "", items } = states()?.of(checklist) ?? {};
-    const begun = checklist.items.some((item) => items?.[item.id]);
-    let isNext = true;
+    const state = states()?.of(checklist) ?? { state: "not_started" };
+    const itemState = (item: Item) =>
+      state.items?.[item.id] ? ("done" as const) : isLocked(checklist, state, item) ? ("tbd" as const) : ("open" as const);
     return {
       id: checklist.id,
       key: checklist.key,
       name: checklist.name,
-      state: CHECKLIST_STATES[state] ?? (begun ? ("in_progress" as const) : ("not_touched" as const)),
-      items: checklist.items.map((item) => {
-        const done = items?.[item.id];
-        const open = isNext || checklist.order === "free";
-        if (!done) isNext = false;
-        const now: "done" | "open" | "tbd" = done ? "done" : open ? "open" : "tbd";
-        return { internalId: item.id, name: item.title, state: now };
-      }),
+      state: CHECKLIST_STATES[state.state] ?? (doneCount(checklist, state) ? ("in_progress" as const) : ("not_touched" as const)),
+      items: checklist.items.map((item) => ({ internalId: item.id, name: item.title, state: itemState(item) })),
     };
   };
 

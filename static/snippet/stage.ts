@@ -6,7 +6,7 @@ import css from "./styles.css";
 
 export const HOST = "product-fruits";
 /** What happens in our elements is not the page's business: its menus stay open, its shortcuts silent, its focus traps calm. */
-const OURS = "click mousedown mouseup pointerdown pointerup touchstart touchend keydown keyup keypress focusin focusout";
+const OURS = "click mousedown pointerdown touchstart keydown keyup focusin focusout";
 
 export interface Stage {
   /** Draws `element` above the page, and inside the page's open <dialog> if `near` is in one: all else is inert then. */

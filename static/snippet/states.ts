@@ -20,7 +20,7 @@ export interface States {
   learn(contents: Content[], since: number): void;
   of(content: Content): State;
   change(content: Content, change: Partial<State>): void;
-  /** Whether it may start by itself now. */
+  /** Whether it may begin by itself now. */
   mayStart(content: Content): boolean;
   /** Somebody else's states are not ours. A visitor who logs in goes on. */
   belongTo(username: string): void;
@@ -29,8 +29,6 @@ export interface States {
 
 /** Another tab may not have delivered what it wrote here. */
 const GRACE_MS = 5_000;
-/** A book that nobody settles (the service is away for good) is forgotten. */
-const STALE_MS = 86_400_000;
 
 export function openStates(store: Store, changed: () => void): States {
   const empty = (who: string): Book => ({ who, states: {} });
@@ -39,13 +37,9 @@ export function openStates(store: Store, changed: () => void): States {
   const ended = new Set<number>();
   const told = new Map<number, State>();
   const save = () => store.write("states", book);
-  const local = (content: Content): Local | undefined => {
-    const found = book.states[content.id];
-    return found && found.at > Date.now() - STALE_MS ? found : undefined;
-  };
   const of = (content: Content): State => {
     const known = told.get(content.id) ?? { state: "not_started" };
-    const here = local(content);
+    const here = book.states[content.id];
     if (!here) return known;
     const isFurther = isOver(known) && known.session_id === here.session_id;
     return { ...known, ...here, ...(isFurther && { state: known.state }), items: { ...known.items, ...here.items } };
@@ -59,10 +53,8 @@ export function openStates(store: Store, changed: () => void): States {
       save();
     },
     mayStart(content) {
-      const here = local(content);
-      if (ended.has(content.id) || isOver(here)) return false;
-      if (here?.state === "snoozed") return Date.parse(here.snoozed_until ?? "") <= Date.now();
-      return content.eligible || here?.state === "in_progress";
+      const here = book.states[content.id];
+      return content.eligible && !ended.has(content.id) && !isOver(here) && here?.state !== "snoozed";
     },
     learn(contents, since) {
       told.clear();

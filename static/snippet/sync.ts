@@ -1,6 +1,6 @@
 // When the service is asked: at the start, and whenever something may have changed what it would answer. Never by the clock.
 
-import { type Api, type Asked, Refused } from "./api";
+import type { Api, Asked } from "./api";
 import type { Answer } from "./content";
 import { guarded, later, listen, together, type Undo } from "./edge";
 import type { Outbox } from "./outbox";
@@ -25,38 +25,29 @@ const OLD_MS = 60_000;
 
 export function openSync(world: SyncWorld): Sync {
   let asking = false;
-  let again = false;
   let last = 0;
   let due = Infinity;
   let cancel: Undo = () => {};
 
-  const ask = async () => {
-    if (asking) {
-      again = true;
-      return;
-    }
+  const ask = async (): Promise<void> => {
+    if (asking) return within(300);
     asking = true;
     cancel();
     due = Infinity;
     const asked = world.asked();
-    try {
-      // What the service has not heard yet, its answer would contradict.
-      await world.outbox.flush();
-      const since = Date.now();
-      const answer = await world.api.content(asked, world.more());
-      last = since;
-      if (JSON.stringify(asked) === JSON.stringify(world.asked())) world.heard(answer, since);
-    } catch (error) {
-      // The service is away, or does not want us. The page must not notice.
-      if (!(error instanceof Refused || error instanceof Error)) throw error;
-      last = Date.now();
-    } finally {
-      asking = false;
-    }
-    if (again) {
-      again = false;
-      await ask();
-    }
+    let since = 0;
+    const question = () => {
+      since = last = Date.now();
+      return world.api.content(asked, world.more());
+    };
+    // First what the service has not heard yet, which its answer would contradict. When it is away, or does not want us,
+    // the page must not notice.
+    const answer = await world.outbox
+      .flush()
+      .then(question)
+      .catch(() => null);
+    asking = false;
+    if (answer && JSON.stringify(asked) === JSON.stringify(world.asked())) world.heard(answer, since);
   };
   const now = guarded(ask);
   const within = (ms: number) => {
@@ -66,9 +57,7 @@ export function openSync(world: SyncWorld): Sync {
     cancel();
     cancel = later(ms, ask);
   };
-  const ifOld = () => {
-    if (document.visibilityState === "visible" && last && Date.now() - last > OLD_MS) within(0);
-  };
+  const ifOld = () => last && Date.now() - last > OLD_MS && within(0);
 
   return {
     now,

@@ -8,6 +8,7 @@ import { later, listen, type Undo } from "./edge";
 import type { Page } from "./page";
 import type { Facts } from "./report";
 import type { RawName } from "./snippet";
+import type { Store } from "./store";
 import { find, watch } from "./targets";
 import { uuid } from "./uuid";
 
@@ -17,7 +18,7 @@ type EndReason = "close_button" | "dismiss_button" | "escape" | "target_missing"
 export interface TourWorld extends Page {
   completeItem(checklist: string, item: string): void;
   startTour(key: string): void;
-  /** It shows, has ended, or waits for an element that may never come. */
+  /** It shows, or does not any more. */
   changed(run: TourRun): void;
 }
 
@@ -25,7 +26,6 @@ export interface TourRun {
   tour: Tour;
   step(): Step | undefined;
   isShowing(): boolean;
-  isOver(): boolean;
   next(): void;
   goTo(stepId: string): boolean;
   end(state: "completed" | "dismissed", reason: EndReason): void;
@@ -65,45 +65,39 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     stop();
     index = to;
     states.change(tour, { state: "in_progress", session_id: session, step_id: step.id, snoozed_until: null });
-    if (show(step)) return;
-    // Seen before, so the user is only somewhere else: the tour waits until the element is there again.
-    if (resuming && wasSeen(step)) world.changed(run);
-    else undos.push(later(step.wait.seconds * 1000, () => missing(direction)));
+    if (!show(step)) {
+      undos.push(
+        watch(() => show(step)),
+        later(step.wait.seconds * 1000, () => missing(direction)),
+      );
+    }
   };
-  /** True when the step is there; else it will be as soon as its element is. */
+  /** False where its element is not there. */
   const show = (step: Step): boolean => {
+    const target = step.target ? find(step.target) : null;
+    if (step.target && !target) return false;
     clear();
     const { advance } = step;
     if (advance.on === "event") undos.push(world.onTracked((name) => name === advance.event && complete()));
-    const target = step.target ? find(step.target) : null;
-    if (step.target && !target) {
-      undos.push(watch(() => Boolean(find(step.target ?? {})) && show(step)));
-      return false;
-    }
     if (advance.on === "click" && target) {
       const clicked = (event: Event) => event.composedPath().includes(target) && complete();
       undos.push(listen(document, "click", clicked, true));
     }
     tell(step);
-    undos.push(
-      showCard(world.stage, tour, step, target, world.fill(), {
-        press,
-        lost: () => show(step),
-        close: (why) => end("dismissed", why),
-      }),
-    );
+    // An element that the page draws anew is found again; one that is gone leaves the tour to wait for it.
+    const lost = () => show(step) || (stop(), world.changed(run));
+    undos.push(showCard(world.stage, tour, step, target, world.fill(), { press, lost, close: (why) => end("dismissed", why) }));
     world.changed(run);
     return true;
   };
   const tell = (step: Step) => {
-    const isNew = !showing && !(resuming && wasSeen(step));
+    const isNew = !showing && !(resuming && wasSeen(session, step.id, store));
     if (resuming) report("tour_resumed");
     if (isNew) report("tour_step_viewed");
     resuming = false;
     showing = true;
     store.write("seen", session + step.id);
   };
-  const wasSeen = (step: Step) => store.read("seen") === session + step.id;
   const missing = (direction: number) => {
     const to = index + direction;
     const { missing: then } = steps[index]?.wait ?? { missing: "skip" };
@@ -167,7 +161,6 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     tour,
     step: () => steps[index],
     isShowing: () => showing,
-    isOver: () => over,
     next: complete,
     goTo(stepId) {
       const to = steps.findIndex((step) => step.id === stepId);
@@ -181,6 +174,16 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
   const at = steps.findIndex((step) => step.id === before.step_id);
   enter(goesOn ? Math.max(0, at) : 0);
   return run;
+}
+
+function wasSeen(session: string, step: string, store: Store): boolean {
+  return store.read("seen") === session + step;
+}
+
+/** Whether it can go on in this page: the element of the step that the user has seen may be in another one. */
+export function isHere(tour: Tour, { session_id, step_id }: State, store: Store): boolean {
+  const step = tour.steps.find(({ id }) => id === step_id);
+  return !step?.target || Boolean(find(step.target)) || !wasSeen(`${session_id}`, step.id, store);
 }
 
 /** Begun and not ended; a snooze that is over is a tour that goes on. */

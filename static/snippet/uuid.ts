@@ -9,8 +9,11 @@ export function instant(): number {
 }
 
 export function uuid(at = instant()): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const time = at.toString(16).padStart(12, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+  const random = crypto.getRandomValues(new Uint8Array(32));
+  let next = 0;
+  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => {
+    const digit = (random[next] ?? 0) & 15;
+    return time[next++] ?? digit.toString(16);
+  });
 }
