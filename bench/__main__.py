@@ -7,7 +7,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import report
+from bench import report, rules
 from bench.correctness import HotKeys, Killed, hot_keys, killed
 from bench.machine import inspect
 from bench.stores import DURABLE, Stores
@@ -21,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     size = SIZES[options.size]
     databases = options.database or DATABASES
+    _progress("rules: 50 for one subject")
+    ruled = None if options.baselines_only else rules.evaluation()
     with ExitStack() as stack:
         # Not /tmp where that is memory: a commit there costs nothing, and the figures would say nothing.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pf-bench-", dir=options.folder)))
@@ -29,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         figures: list[Figure] = []
         hot: list[HotKeys] = []
         kills: list[Killed] = []
+        counts: list[rules.Counted] = []
         for kind in databases:
             stores = Stores(kind, folder, postgres if kind == "postgres" else None)
             if not options.checks_only:
@@ -37,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
             if not options.baselines_only:
                 _progress(f"{kind}: kill -9 under load")
                 kills.append(killed(stores, folder, size))
-    result = report.Report(_command(options), machine, figures, hot, kills)
+                _progress(f"{kind}: counts of users by rules")
+                counts += rules.counted(stores, size.counted_users)
+    result = report.Report(_command(options), machine, figures, hot, kills, ruled, counts)
     table = result.markdown()
     print(table)
     if options.write is not None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from bench.correctness import HotKeys, Killed
 from bench.machine import Machine
+from bench.rules import Counted, Evaluation
 from bench.throughput import Figure
 
 BEGIN = "<!-- bench:begin -->"
 END = "<!-- bench:end -->"
 SINGLES_GATE = 5.0
 BATCHES_GATE = 10.0
+RULES_GATE_US = 50.0
 
 
 class MarkersMissing(RuntimeError):
@@ -38,6 +40,8 @@ class Report:
     figures: Sequence[Figure]
     hot: Sequence[HotKeys]
     killed: Sequence[Killed]
+    rules: Evaluation | None = None
+    counted: Sequence[Counted] = ()
 
     def gates(self) -> list[Gate]:
         """What must hold for the product; empty when only the baselines ran."""
@@ -63,7 +67,13 @@ class Report:
             name = f"kill -9 on {killed.database}: acknowledged and lost/users twice/events twice"
             found = f"{killed.lost_at_start + killed.lost}/{killed.duplicate_users}/{killed.duplicate_events}"
             gates.append(Gate(name, "0/0/0", found, killed.is_clean))
+        if self.rules is not None:
+            found = f"{self.rules.p50_us:.0f} us"
+            gates.append(Gate("50 rules for one subject", f"<= {RULES_GATE_US:g} us", found, self._rules_are_fast()))
         return gates
+
+    def _rules_are_fast(self) -> bool:
+        return self.rules is None or self.rules.p50_us <= RULES_GATE_US
 
     def markdown(self) -> str:
         """The page's tables."""
@@ -74,6 +84,8 @@ class Report:
             parts += ["", *self._hot()]
         if self.killed:
             parts += ["", *self._killed()]
+        if self.rules is not None:
+            parts += ["", *self._rules(self.rules)]
         if gates := self.gates():
             parts += ["", "| gate | required | found | |", "|---|---|---|---|"]
             parts += [
@@ -124,6 +136,18 @@ class Report:
                 f"| {killed.database} | {killed.acknowledged:,} | {killed.in_flight} | {killed.lost_at_start} "
                 f"| {killed.lost} | {killed.duplicate_users} | {killed.duplicate_events} |"
             )
+        return lines
+
+    def _rules(self, rules: Evaluation) -> list[str]:
+        lines = [
+            "| rules | p50 | p99 |",
+            "|---|---|---|",
+            f"| 50 for one subject, {rules.conditions:.0f} conditions each, compiled in {rules.compile_ms:.0f} ms "
+            f"| {rules.p50_us:.0f} us | {rules.p99_us:.0f} us |",
+        ]
+        if self.counted:
+            lines += ["", "| count of users | users | found | ms |", "|---|---|---|---|"]
+            lines += [f"| {c.database}: {c.rule} | {c.users:,} | {c.found:,} | {c.ms:,.0f} |" for c in self.counted]
         return lines
 
     def _find(self, figure: Figure, subject: str) -> Figure | None:

@@ -29,6 +29,11 @@ class Store:
     kind: str
     url: str
 
+    @property
+    def driver_url(self) -> str:
+        """The same for an engine of this process."""
+        return _driver(make_url(self.url)).render_as_string(hide_password=False)
+
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection for a look at the tables."""

@@ -30,11 +30,14 @@ class Size:
     pass_s: float
     hot_messages: int
     kill_after: int
+    counted_users: int
 
 
 SIZES = {
-    "small": Size(known_users=5_000, passes=3, pass_s=2.0, hot_messages=2_000, kill_after=1_500),
-    "full": Size(known_users=10_000, passes=5, pass_s=5.0, hot_messages=20_000, kill_after=10_000),
+    "small": Size(known_users=5_000, passes=3, pass_s=2.0, hot_messages=2_000, kill_after=1_500, counted_users=20_000),
+    "full": Size(
+        known_users=10_000, passes=5, pass_s=5.0, hot_messages=20_000, kill_after=10_000, counted_users=100_000
+    ),
 }
 
 

@@ -7,7 +7,7 @@ and only then takes a thread, or none at all.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,8 +15,13 @@ import structlog
 from flask import Flask
 
 from productfruits.services.connections import LiveConnection
+from productfruits.services.intake import Arrival
 from productfruits.web import observation
 from productfruits.web.bridge import WsgiBridge
+from productfruits.web.browser import answers as browser_answers
+from productfruits.web.browser import content, events
+from productfruits.web.browser.bodies import PageBody
+from productfruits.web.browser.door import BrowserDoor
 from productfruits.web.ingest import answers, webhook
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody
@@ -34,6 +39,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 ROUTE = "/webhooks/segment/<token>"
 #: Threads that look up webhook URLs. Few: made-up URLs must not take those of the pages.
 LOOKUP_THREADS = 2
+#: Threads that answer pages where the store has to be asked over a network, or a site to be read anew.
+QUESTION_THREADS = 8
 
 
 class Front:
@@ -44,7 +51,10 @@ class Front:
         runtime: Runtime = app.extensions["productfruits"]
         self._runtime = runtime
         self._door: Door = app.extensions["productfruits.door"]
+        self._pages: BrowserDoor = app.extensions["productfruits.browser_door"]
+        self._is_sqlite = runtime.settings.is_sqlite
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "productfruits-lookup")
+        self._questions = ThreadPoolExecutor(QUESTION_THREADS, "productfruits-question")
         self.bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
         self._outcomes = _Outcomes()
         self._deadlines = _Deadlines()
@@ -55,13 +65,23 @@ class Front:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            answering = self._webhook if scope["path"].startswith(webhook.PATH) else self.bridge
+            answering = self._answering(scope)
             self._running += 1
             try:
                 # In a task of asyncio's own: granian's cannot be cancelled, and every deadline rests on that.
                 await asyncio.get_running_loop().create_task(answering(scope, receive, send))
             finally:
                 self._running -= 1
+
+    def _answering(self, scope: Scope) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
+        path = scope["path"]
+        if path.startswith(webhook.PATH):
+            return self._webhook
+        if path == content.PATH and scope["method"] in ("GET", "HEAD"):
+            return self._content
+        if path == events.PATH and scope["method"] == "POST":
+            return self._report
+        return self.bridge
 
     def start_draining(self) -> None:
         """From now on every webhook is answered with "come again"."""
@@ -76,6 +96,7 @@ class Front:
     def close(self) -> None:
         """End the threads. What they are doing is finished first."""
         self._lookups.shutdown(cancel_futures=True)
+        self._questions.shutdown(cancel_futures=True)
         self.bridge.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -117,6 +138,51 @@ class Front:
             observation.told(request_id, ROUTE, incoming.method, answer.status, took_s, reason=answer.code)
         await _send(send, answer, request_id, stay=read_all)
 
+    async def _content(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The question of a page. On SQLite it is read right here: that takes less time than a thread would."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        said = content.from_query(scope["query_string"].decode("latin-1"))
+        known = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
+        if_none_match = None if known is None else known.decode("latin-1")
+        if isinstance(said, Answer) or (
+            self._is_sqlite and self._pages.sites.remembered(str(said.get("workspace"))) is not None
+        ):
+            answer = content.answer(self._pages, said, if_none_match)
+        else:
+            answer = await loop.run_in_executor(self._questions, content.answer, self._pages, said, if_none_match)
+        observation.observe(self._runtime.metrics, content.PATH, scope["method"], answer.status, loop.time() - began)
+        await _send(send, answer, "", stay=True, only_head=scope["method"] == "HEAD")
+
+    async def _report(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a page reports: the body is read and the writer awaited without a thread."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        body = PageBody(self._pages.budget, events.BODY_BYTES)
+        read_all = False
+        try:
+            whole = await _read(body, receive, self._door.body_within_s)
+            if isinstance(whole, Answer):
+                answer = whole
+            else:
+                read_all = True
+                answer = await self._store_report(whole)
+        finally:
+            body.close()
+        took_s = loop.time() - began
+        observation.observe(self._runtime.metrics, events.PATH, "POST", answer.status, took_s)
+        await _send(send, answer, "", stay=read_all)
+
+    async def _store_report(self, body: bytes) -> Answer:
+        if self._is_draining:
+            return browser_answers.UNAVAILABLE
+        loop = asyncio.get_running_loop()
+        arrival = await loop.run_in_executor(self._questions, events.examine, self._pages, body)
+        if isinstance(arrival, Answer):
+            return arrival
+        said = await self._stored(arrival, body)
+        return browser_answers.UNAVAILABLE if said is None else events.reply(self._pages, arrival, said)
+
     async def _admit(self, incoming: Incoming) -> LiveConnection | Answer:
         if self._is_draining:
             return answers.UNAVAILABLE
@@ -129,18 +195,22 @@ class Front:
         arrival = webhook.examine(self._door, connection, incoming, body)
         if isinstance(arrival, Answer):
             return arrival
+        said = await self._stored(arrival, body)
+        return answers.UNAVAILABLE if said is None else webhook.reply(said)
+
+    async def _stored(self, arrival: Arrival, body: bytes) -> Outcome | None:
+        """What the writer says of an arrival; None when it says nothing in time."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Outcome | None] = loop.create_future()
         try:
             waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
         except NotStored as err:
-            return webhook.reply(err)
+            return err
         self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
         said = await outcome
         if said is None:
             waiting.abandoned = True
-            return answers.UNAVAILABLE
-        return webhook.reply(said)
+        return said
 
 
 class _Outcomes:
@@ -200,7 +270,7 @@ class _Deadlines:
             loop.call_later(self.ROUND_S, self._round)
 
 
-async def _read(body: IncomingBody, receive: Receive, within_s: float) -> bytes | Answer:
+async def _read(body: IncomingBody | PageBody, receive: Receive, within_s: float) -> bytes | Answer:
     refusal = body.refuse_early()
     if refusal is not None:
         return refusal
@@ -209,14 +279,14 @@ async def _read(body: IncomingBody, receive: Receive, within_s: float) -> bytes 
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    return answers.INCOMPLETE
+                    return body.INCOMPLETE
                 refusal = body.add(message.get("body", b""))
                 if refusal is not None:
                     return refusal
                 if not message.get("more_body", False):
                     return body.whole()
     except TimeoutError:
-        return answers.TOO_SLOW
+        return body.TOO_SLOW
 
 
 def _incoming(scope: Scope, token: str) -> Incoming:
@@ -239,13 +309,14 @@ def _incoming(scope: Scope, token: str) -> Incoming:
 _WANTED = frozenset({b"content-length", b"content-encoding", b"x-signature", b"x-segment-signature"})
 
 
-async def _send(send: Send, answer: Answer, request_id: str, *, stay: bool) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer.body)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+async def _send(send: Send, answer: Answer, request_id: str, *, stay: bool, only_head: bool = False) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    if answer.status not in (204, 304):
+        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(answer.body)).encode())]
     if request_id:
         headers.append((b"x-request-id", request_id.encode()))
     if not stay:
         # The rest of the body was not read, so nothing after it can be understood.
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+    await send({"type": "http.response.body", "body": b"" if only_head else answer.body, "more_body": False})

@@ -1,4 +1,4 @@
-"""Writes docs/reference/{settings,cli,http-api}.md from the code: .venv/bin/python scripts/reference.py
+"""Writes docs/reference/{settings,cli,http-api,reasons}.md from the code: .venv/bin/python scripts/reference.py
 
 What is true of the code is printed from it; only the words around it are written here. A test compares the files.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from productfruits.adoption.reasons import REASONS
 from productfruits.cli import main
 from productfruits.config import PREFIX, SETTINGS
 from productfruits.web.api import openapi
@@ -106,7 +107,21 @@ readable JSON is refused with the codes of the webhook, like `invalid_json` or `
     return "\n".join(parts)
 
 
-FILES = {"settings.md": settings, "cli.md": cli, "http-api.md": http_api}
+def reasons() -> str:
+    rows = [(reason.gate, f"`{code}`", reason.about("…")) for code, reason in REASONS.items()]
+    return f"""# Reasons
+
+{NOTE}
+
+Why a tour or checklist is not shown, gate by gate in the order in which they are asked. Where a reason has "…", it
+names what it is about: a condition, a time, a content. From `page` on the browser gives the answers.
+[Aiming](../aiming.md) says what each gate does.
+
+{_table(("Gate", "Code", "In words"), rows)}
+"""
+
+
+FILES = {"settings.md": settings, "cli.md": cli, "http-api.md": http_api, "reasons.md": reasons}
 
 
 def commands(command: click.Command, path: str) -> list[tuple[str, click.Command]]:

@@ -24,6 +24,8 @@ INSTANT: Final = (
     r"(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?)?"
 )
 _INSTANT = re.compile(INSTANT)
+#: True and false are integers in Python, and no numbers in JSON.
+NUMBERS: Final = frozenset({int, float})
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SECOND: Final = dt.timedelta(seconds=1)
@@ -64,7 +66,7 @@ def same(known: Any, value: Any) -> bool:
         return known is value
     if isinstance(value, str):
         return isinstance(known, str) and known == value
-    return type(known) in (int, float) and bool(known == value)
+    return type(known) in NUMBERS and bool(known == value)
 
 
 def test(op: str, value: Any) -> Test:
@@ -82,13 +84,15 @@ def test_of_seconds(op: str, value: Any) -> Test:
 
 def _is(value: Any) -> Test:
     if isinstance(value, str):
-        return lambda known, now: bool(known == value)
+        return lambda known, now: known == value
     return lambda known, now: same(known, value)
 
 
 def _one_of(values: list[Any]) -> Test:
     texts = frozenset(value for value in values if isinstance(value, str))
     others = [value for value in values if not isinstance(value, str)]
+    if not others:
+        return lambda known, now: type(known) is str and known in texts
     return lambda known, now: known in texts if isinstance(known, str) else any(same(known, each) for each in others)
 
 
@@ -99,13 +103,6 @@ def _contains(value: Any) -> Test:
         return isinstance(known, list) and any(same(each, value) for each in known)
 
     return contains
-
-
-def _number(compare: Callable[[Any, Any], bool]) -> Callable[[Any], Test]:
-    def make(value: Any) -> Test:
-        return lambda known, now: type(known) in (int, float) and compare(known, value)
-
-    return make
 
 
 def _before(value: str) -> Test:
@@ -141,10 +138,10 @@ _TESTS: Final[dict[str, Callable[[Any], Test]]] = {
     "not_contains": _not(_contains),
     "starts_with": lambda value: lambda known, now: isinstance(known, str) and known.startswith(value),
     "ends_with": lambda value: lambda known, now: isinstance(known, str) and known.endswith(value),
-    "greater": _number(lambda known, value: known > value),
-    "less": _number(lambda known, value: known < value),
-    "at_least": _number(lambda known, value: known >= value),
-    "at_most": _number(lambda known, value: known <= value),
+    "greater": lambda value: lambda known, now: type(known) in NUMBERS and known > value,
+    "less": lambda value: lambda known, now: type(known) in NUMBERS and known < value,
+    "at_least": lambda value: lambda known, now: type(known) in NUMBERS and known >= value,
+    "at_most": lambda value: lambda known, now: type(known) in NUMBERS and known <= value,
     "exists": lambda _: lambda known, now: known is not None,
     "missing": lambda _: lambda known, now: known is None,
     "one_of": _one_of,

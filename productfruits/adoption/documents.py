@@ -11,6 +11,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, missing
 
+from productfruits.adoption.audiences import AudienceDocument
 from productfruits.adoption.checklists import Checklist
 from productfruits.adoption.fields import Translations
 from productfruits.adoption.themes import Theme
@@ -21,7 +22,14 @@ Document = dict[str, Any]
 #: Where something stands in a document: ("steps", 0, "title").
 Path = tuple[str | int, ...]
 
-SCHEMAS: Mapping[str, type[Schema]] = {"tour": Tour, "checklist": Checklist, "theme": Theme}
+SCHEMAS: Mapping[str, type[Schema]] = {
+    "tour": Tour,
+    "checklist": Checklist,
+    "theme": Theme,
+    "audience": AudienceDocument,
+}
+#: The kinds that users see, with drafts and versions.
+CONTENT = ("tour", "checklist")
 #: In what order the keys of a rule stand; the rest follows by name.
 _RULE_ORDER = ("kind", "group_id", "name", "key", "op", "value", "state", "at_least", "at_most", "in_days")
 

@@ -6,11 +6,12 @@ which answers count, and nothing of what the store knows or was asked.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from productfruits.adoption import comparisons
+from productfruits.adoption import answers
+from productfruits.adoption.answers import Test
 from productfruits.adoption.conditions import (
     PAGE_LEAVES,
     All,
@@ -31,12 +32,10 @@ from productfruits.adoption.conditions import (
     Url,
 )
 from productfruits.adoption.rules import MAX_AUDIENCE_DEPTH
-from productfruits.adoption.subjects import EventCount, Subject, spellings, trait
+from productfruits.adoption.subjects import EventCount, Subject, spellings
 
-#: Answers from what the store knows; the time is in seconds since the epoch.
-Test = Callable[[Subject, int], bool]
 Tree = dict[str, Any]
-#: The same, or what is left for the page.
+#: Answers as a test does, or what is left for the page.
 Partial = Callable[[Subject, int], bool | Tree]
 
 _TIMED = ("in_last_days", "more_than_days_ago")
@@ -64,8 +63,8 @@ class Compiled:
 
     def apply(self, subject: Subject, now: dt.datetime) -> bool | Residual:
         """Tell whether the subject meets the rule, or on what in the page it depends."""
-        left = self._apply(subject, int(now.timestamp()))
-        return left if isinstance(left, bool) else Residual(left)
+        left = self._apply(subject, int(now.timestamp()) if self.depends_on_time else 0)
+        return left if left is True or left is False else Residual(left)
 
 
 def compile(rule: Rule, audiences: Mapping[str, Rule]) -> Compiled:
@@ -73,6 +72,16 @@ def compile(rule: Rule, audiences: Mapping[str, Rule]) -> Compiled:
     making = _Making(audiences)
     partial = making.partial(rule.root, ())
     return Compiled(rule, audiences, frozenset(making.asks), making.uses_store, making.depends_on_time, _apply=partial)
+
+
+def apply_all(compiled: Iterable[Compiled], subject: Subject, now: dt.datetime) -> list[bool | Residual]:
+    """`apply` of many rules at once, which costs less than one after the other."""
+    second = int(now.timestamp())
+    return [
+        left if left is True or left is False else Residual(left)
+        for each in compiled
+        for left in (each._apply(subject, second),)
+    ]
 
 
 def node_test(node: Node, audiences: Mapping[str, Rule]) -> Partial:
@@ -106,9 +115,11 @@ class _Making:
     def partial(self, node: Node, above: tuple[str, ...]) -> Partial:
         match node:
             case All(nodes):
-                return _all([self.partial(each, above) for each in _cheap_first(nodes)], _is_pure(node))
+                stored, parts = self._apart(nodes, above)
+                return _joined("all", False, _all(stored), parts) if parts else _all(stored)
             case Any_(nodes):
-                return _any([self.partial(each, above) for each in _cheap_first(nodes)], _is_pure(node))
+                stored, parts = self._apart(nodes, above)
+                return _joined("any", True, _any(stored), parts) if parts else _any(stored)
             case Not(inner):
                 return _not(self.partial(inner, above))
             case InAudience(key):
@@ -119,11 +130,16 @@ class _Making:
             case _:
                 return self._leaf(node)
 
+    def _apart(self, nodes: tuple[Node, ...], above: tuple[str, ...]) -> tuple[list[Test], list[Partial]]:
+        """What the store answers alone, and the rest."""
+        stored = [cast("Test", self.partial(each, above)) for each in nodes if _is_pure(each)]
+        return stored, [self.partial(each, above) for each in nodes if not _is_pure(each)]
+
     def _audience(self, key: str, above: tuple[str, ...]) -> Partial:
         self.uses_store = True
         rule = self.audiences.get(key)
         if rule is None or rule.asks_the_page() or key in above or len(above) >= MAX_AUDIENCE_DEPTH:
-            return _nobody
+            return answers.nobody
         if key not in self._made:
             self._made[key] = self.partial(rule.root, (*above, key))
         return self._made[key]
@@ -133,74 +149,22 @@ class _Making:
         match node:
             case Trait(name, op, value):
                 self._note(op)
-                return _trait(spellings(name), op, value)
+                return answers.trait(spellings(name)[0], op, value)
             case Computed(name, op, value):
                 self._note(op)
-                return _computed(name, op, value)
+                return answers.computed(name, op, value)
             case InGroup():
                 self._note(node.op)
-                return _group(node)
+                return answers.group(node)
             case Happened():
                 self.asks.add(EventCount(node.name, node.in_days))
                 self.depends_on_time |= node.in_days is not None
-                return _happened(node)
+                return answers.happened(node)
             case InState(key, state):
                 return lambda subject, now: subject.contents.get(key, "not_started") == state
 
     def _note(self, op: str | None) -> None:
         self.depends_on_time |= op in _TIMED
-
-
-def _nobody(subject: Subject, now: int) -> bool:
-    return False
-
-
-def _trait(names: tuple[str, ...], op: str, value: Any) -> Test:
-    meets = comparisons.test(op, value)
-    if len(names) > 1:
-        return lambda subject, now: meets(trait(subject.traits, names), now)
-    name = names[0]
-    if op == "is" and isinstance(value, str):
-        # The commonest condition, without the second call.
-        return lambda subject, now: bool(subject.traits.get(name) == value)
-    return lambda subject, now: meets(subject.traits.get(name), now)
-
-
-def _computed(name: str, op: str, value: Any) -> Test:
-    if name not in ("first_seen", "last_seen"):
-        meets = comparisons.test(op, value)
-        return lambda subject, now: meets(getattr(subject, name), now)
-    meets = comparisons.test_of_seconds(op, value)
-    return lambda subject, now: meets(_seconds(getattr(subject, name)), now)
-
-
-def _seconds(value: dt.datetime | None) -> int | None:
-    return None if value is None else (value - comparisons.EPOCH) // comparisons.SECOND
-
-
-def _group(node: InGroup) -> Test:
-    group_id = node.group_id
-    if node.name is None or node.op is None:
-        if group_id is None:
-            return lambda subject, now: bool(subject.groups)
-        return lambda subject, now: group_id in subject.groups
-    names, meets = spellings(node.name), comparisons.test(node.op, node.value)
-
-    def some_group(subject: Subject, now: int) -> bool:
-        return any(
-            meets(trait(traits, names), now)
-            for known, traits in subject.groups.items()
-            if group_id is None or known == group_id
-        )
-
-    return some_group
-
-
-def _happened(node: Happened) -> Test:
-    ask, at_least, at_most = EventCount(node.name, node.in_days), node.at_least, node.at_most
-    if at_most is None:
-        return lambda subject, now: subject.event_counts.get(ask, 0) >= at_least
-    return lambda subject, now: at_least <= subject.event_counts.get(ask, 0) <= at_most
 
 
 def _is_pure(node: Node) -> bool:
@@ -214,59 +178,61 @@ def _is_pure(node: Node) -> bool:
             return not isinstance(node, PAGE_LEAVES)
 
 
-def _cheap_first(nodes: tuple[Node, ...]) -> list[Node]:
-    """The store's answers come first: what is left for the page is put together only where it counts."""
-    return sorted(nodes, key=lambda node: not _is_pure(node))
+def _all(tests: list[Test]) -> Test:
+    match tests:
+        case [one]:
+            return one
+        case [one, two]:
+            return lambda subject, now: one(subject, now) and two(subject, now)
+        case [one, two, three]:
+            return lambda subject, now: one(subject, now) and two(subject, now) and three(subject, now)
 
-
-def _all(parts: list[Partial], pure: bool) -> Partial:
-    if pure:
-        tests = tuple(cast("list[Test]", parts))
-
-        def every(subject: Subject, now: int) -> bool:
-            for test in tests:  # noqa: SIM110 - all() over a generator costs twice as much
-                if not test(subject, now):
-                    return False
-            return True
-
-        return every
-
-    def every_part(subject: Subject, now: int) -> bool | Tree:
-        left = []
-        for part in parts:
-            answer = part(subject, now)
-            if answer is False:
+    def every(subject: Subject, now: int) -> bool:
+        for test in tests:  # noqa: SIM110 - all() over a generator costs twice as much
+            if not test(subject, now):
                 return False
-            if answer is not True:
-                left.append(answer)
-        return True if not left else left[0] if len(left) == 1 else {"all": left}
+        return True
 
-    return every_part
+    return every
 
 
-def _any(parts: list[Partial], pure: bool) -> Partial:
-    if pure:
-        tests = tuple(cast("list[Test]", parts))
+def _any(tests: list[Test]) -> Test:
+    match tests:
+        case [one]:
+            return one
+        case [one, two]:
+            return lambda subject, now: one(subject, now) or two(subject, now)
+        case [one, two, three]:
+            return lambda subject, now: one(subject, now) or two(subject, now) or three(subject, now)
 
-        def some(subject: Subject, now: int) -> bool:
-            for test in tests:  # noqa: SIM110 - as above
-                if test(subject, now):
-                    return True
-            return False
+    def some(subject: Subject, now: int) -> bool:
+        for test in tests:  # noqa: SIM110 - as above
+            if test(subject, now):
+                return True
+        return False
 
-        return some
+    return some
 
-    def some_part(subject: Subject, now: int) -> bool | Tree:
+
+def _joined(word: str, decided: bool, stored: Test, parts: list[Partial]) -> Partial:
+    """Conditions of which some are the page's: an answer that decides alone, else what is left, under the word.
+
+    The store's conditions come first, so that what is left for the page is put together only where it counts.
+    """
+
+    def join(subject: Subject, now: int) -> bool | Tree:
+        if stored(subject, now) is decided:
+            return decided
         left = []
         for part in parts:
             answer = part(subject, now)
-            if answer is True:
-                return True
-            if answer is not False:
+            if answer is decided:
+                return decided
+            if answer is not (not decided):
                 left.append(answer)
-        return False if not left else left[0] if len(left) == 1 else {"any": left}
+        return not decided if not left else left[0] if len(left) == 1 else {word: left}
 
-    return some_part
+    return join
 
 
 def _not(part: Partial) -> Partial:

@@ -29,7 +29,7 @@ from productfruits.adoption.conditions import (
     Url,
 )
 from productfruits.adoption.evaluate import Compiled
-from productfruits.adoption.subjects import EventCount, Subject, spellings, trait
+from productfruits.adoption.subjects import EventCount, Subject, spellings
 
 #: Longer values are cut: a sentence is no place for a document.
 SHOWN = 80
@@ -128,7 +128,7 @@ def _known(node: Node, subject: Subject) -> str:
     """What the store knows of that which a condition asks."""
     match node:
         case Trait(name):
-            return _value(f"the user's {name}", trait(subject.traits, spellings(name)))
+            return _value(f"the user's {name}", subject.told.get(spellings(name)[0]))
         case Computed(name):
             return _value(f"the user's {name.replace('_', ' ')}", getattr(subject, name))
         case InGroup(group_id, name):
@@ -137,7 +137,9 @@ def _known(node: Node, subject: Subject) -> str:
                 return "the user is in no group" if group_id is None else "the user is not in it"
             if name is None:
                 return f"the user is in {', '.join(map(_shown, groups))}"
-            return "; ".join(_value(f"{name} of {group}", trait(groups[group], spellings(name))) for group in groups)
+            return "; ".join(
+                _value(f"{name} of {group}", subject.told_by_group[group].get(spellings(name)[0])) for group in groups
+            )
         case Happened(name, _, _, days):
             count = subject.event_counts.get(EventCount(name, days), 0)
             return "it never happened" if not count else f"it happened {'once' if count == 1 else f'{count} times'}"

@@ -13,6 +13,7 @@ ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 #: Language, script, region of BCP 47: en, pt-BR, zh-Hant, zh-Hant-TW, es-419.
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 NAME_MAX, TITLE_MAX, LABEL_MAX, BODY_MAX, ADDRESS_MAX = 200, 300, 100, 10_000, 2_000
+LANGUAGES_MAX = 50
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
@@ -207,6 +208,7 @@ class Translations(fields.Dict):
         super().__init__(
             keys=Language(),
             values=fields.Nested(texts),
+            validate=validate.Length(max=LANGUAGES_MAX),
             load_default=dict,
             metadata={
                 "description": "Language -> the same parts by their ids, with their texts. What is left out is shown "

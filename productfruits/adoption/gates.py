@@ -129,11 +129,14 @@ def published(case: Case) -> Verdict:
 
 
 def schedule(case: Case) -> Verdict:
-    """Begins with the first and ends with the last of two equal local times, when clocks are put back between them."""
+    """Begins with the first and ends with the last of two equal local times, when clocks are put back between them.
+
+    A time that is left out when they are put forward is as long after the change as it would have been.
+    """
     begins, ends = case.content.schedule.begins, case.content.schedule.ends
-    if begins is not None and case.now < begins.replace(tzinfo=case.zone, fold=0):
+    if begins is not None and case.now < _instant(begins, case.zone, fold=0):
         return _closed("not_yet", f"{begins:%Y-%m-%d %H:%M} ({case.policy.time_zone})")
-    if ends is not None and case.now >= ends.replace(tzinfo=case.zone, fold=1):
+    if ends is not None and case.now >= max(_instant(ends, case.zone, fold=fold) for fold in (0, 1)):
         return _closed("over", f"{ends:%Y-%m-%d %H:%M} ({case.policy.time_zone})")
     return _passed("schedule")
 
@@ -166,7 +169,7 @@ def frequency(case: Case) -> Verdict:
         if ended and shown is not None and case.now < shown + dt.timedelta(days=days):
             return _closed("shown_recently", _at(case, shown))
         return _passed("frequency")
-    ended_at = "" if progress.ended_at is None else _at(case, progress.ended_at)
+    ended_at = "earlier" if progress.ended_at is None else _at(case, progress.ended_at)
     if progress.state == "completed":
         return _closed("already_completed", ended_at)
     if progress.state == "dismissed" and not (
@@ -221,6 +224,10 @@ def starts_by_itself(case: Case) -> Verdict:
 
 #: In the order in which they are asked.
 CHECKS: Final = (published, schedule, identity, targeting, frequency, snooze, quiet, limit, starts_by_itself)
+
+
+def _instant(local: dt.datetime, zone: dt.tzinfo, *, fold: int) -> dt.datetime:
+    return local.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC)
 
 
 def _is_before_this_visit(case: Case, ended_at: dt.datetime | None) -> bool:

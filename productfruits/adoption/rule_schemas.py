@@ -15,8 +15,8 @@ URL_MAX: Final = 2_000
 LIST_MAX: Final = 100
 DAYS_MAX: Final = 3_650
 COUNT_MAX: Final = 1_000
-KEY: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-LANGUAGE: Final = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$"
+KEY: Final = r"^[a-z0-9][a-z0-9_-]{0,63}\Z"
+LANGUAGE: Final = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}\Z"
 
 ANY_VALUE = ("is", "is_not")
 PART = ("contains", "not_contains", "starts_with", "ends_with")

@@ -39,15 +39,16 @@ __all__ = [
     "InvalidRule",
     "Rule",
     "check_audiences",
+    "check_weight",
     "parse",
     "spelled",
 ]
 
 MAX_DEPTH: Final = 10
 MAX_CONDITIONS: Final = 200
-#: How far audiences may refer to audiences, and how many conditions may be behind one of them.
+#: How far audiences may refer to audiences, and how many conditions a rule may have with all those behind it.
 MAX_AUDIENCE_DEPTH: Final = 5
-MAX_AUDIENCE_CONDITIONS: Final = 1_000
+MAX_BEHIND: Final = 500
 
 Path = tuple[str | int, ...]
 
@@ -81,8 +82,8 @@ class EndlessAudience(ProductFruitsError):
 
 class HeavyAudience(ProductFruitsError):
     __doc__ = (
-        f"Audiences may refer to others {MAX_AUDIENCE_DEPTH} levels deep, and all conditions behind one may be "
-        f"{MAX_AUDIENCE_CONDITIONS} at most. Put some conditions into fewer audiences, or use simpler ones."
+        f"Too much is behind these audiences: they may refer to each other {MAX_AUDIENCE_DEPTH} levels deep, and a "
+        f"rule may have {MAX_BEHIND} conditions with all those behind its audiences. Use fewer or simpler ones."
     )
 
 
@@ -111,6 +112,14 @@ def check_audiences(audiences: Mapping[str, Rule]) -> None:
     weights: dict[str, tuple[int, int]] = {}
     for key in audiences:
         _weigh(audiences, key, weights, ())
+
+
+def check_weight(rule: Rule, audiences: Mapping[str, Rule]) -> None:
+    """Refuse a rule that has too much behind it, through these audiences."""
+    weights: dict[str, tuple[int, int]] = {}
+    behind = [_weigh(audiences, key, weights, ()) for key in rule.audiences() if key in audiences]
+    if sum(1 for _ in rule.leaves()) + sum(conditions for conditions, _ in behind) > MAX_BEHIND:
+        raise HeavyAudience()
 
 
 def spelled(path: Path) -> str:
@@ -216,7 +225,7 @@ def _weigh(
                 conditions, levels = conditions + behind, max(levels, deep)
         weights[key] = conditions, levels + 1
     conditions, levels = weights[key]
-    if conditions > MAX_AUDIENCE_CONDITIONS or len(above) + levels > MAX_AUDIENCE_DEPTH:
+    if conditions > MAX_BEHIND or len(above) + levels > MAX_AUDIENCE_DEPTH:
         raise HeavyAudience()
     return conditions, levels
 

@@ -1,24 +1,25 @@
-"""`productfruits content`: tours, checklists and themes as files in git."""
+"""`productfruits content`: tours, checklists, themes and audiences as files in git."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from productfruits.adoption.documents import CONTENT
 from productfruits.cli import store
 from productfruits.cli.output import json_option, say, show
 from productfruits.services import audit, content_files, content_sync
 from productfruits.services.content_sync import Change
 
 FOLDER = click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-FOLDER_HELP = "DIR holds one file each: tours/KEY.yaml, checklists/KEY.yaml, themes/KEY.yaml."
-#: What is recorded; drafts and themes that are unchanged are not.
+FOLDER_HELP = "DIR holds one file each: tours/KEY.yaml, checklists/KEY.yaml, themes/KEY.yaml, audiences/KEY.yaml."
+#: What is recorded; what is unchanged is not.
 ACTIONS = {"created", "changed", "published"}
 
 
 @click.group()
 def content() -> None:
-    """Keep tours, checklists and themes as YAML files in git."""
+    """Keep tours, checklists, themes and audiences as YAML files in git."""
 
 
 @content.command(epilog=FOLDER_HELP)
@@ -26,14 +27,14 @@ def content() -> None:
 @store.workspace_option
 @json_option
 def pull(folder: Path, workspace_key: str | None, as_json: bool) -> None:
-    """Write the drafts and themes of a workspace into DIR. A second time changes nothing; no file is deleted."""
+    """Write drafts, themes and audiences of a workspace into DIR. A second time changes nothing; no file is deleted."""
     with store.opened() as runtime:
         workspace = store.chosen(runtime, workspace_key)
         with runtime.reading() as session:
             changes = content_sync.pull(session, workspace.id, folder)
             others = content_sync.only_in_files(session, workspace.id, folder)
     document = {"changes": _documents(changes), "only_in_files": [str(file) for file in others]}
-    show(document, as_json, _text(changes, "The workspace has no content and no theme yet."))
+    show(document, as_json, _text(changes, "The workspace has no content yet."))
     if others and not as_json:
         say("The workspace has nothing for these files: " + ", ".join(map(str, others)))
 
@@ -45,7 +46,7 @@ def pull(folder: Path, workspace_key: str | None, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @json_option
 def push(folder: Path, workspace_key: str | None, publish: bool, dry_run: bool, as_json: bool) -> None:
-    """Save the files of DIR as drafts and themes of a workspace: all of them, or none when one cannot be used.
+    """Save the files of DIR as drafts, themes and audiences of a workspace: all, or none when one cannot be used.
 
     What the workspace has and DIR does not stays as it is.
     """
@@ -61,7 +62,7 @@ def push(folder: Path, workspace_key: str | None, publish: bool, dry_run: bool, 
                         session,
                         workspace_id=workspace.id,
                         actor="cli",
-                        action=f"{'theme' if change.kind == 'theme' else 'content'}.{change.what}",
+                        action=f"{'content' if change.kind in CONTENT else change.kind}.{change.what}",
                         now=now,
                         detail=_detail(change),
                     )

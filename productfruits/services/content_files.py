@@ -1,4 +1,4 @@
-"""Tours, checklists and themes as YAML files in a folder: one file each, DIR/tours/welcome.yaml and so on."""
+"""Tours, checklists, themes and audiences as YAML files in a folder: one file each, like DIR/tours/welcome.yaml."""
 
 import contextlib
 import os
@@ -12,8 +12,8 @@ from productfruits.adoption.documents import Document, InvalidDocument, Problem
 from productfruits.adoption.yaml_text import NotYaml
 from productfruits.errors import ProductFruitsError
 
-#: Folder -> kind, in the order in which contents need each other.
-FOLDERS: Mapping[str, str] = {"themes": "theme", "checklists": "checklist", "tours": "tour"}
+#: Folder -> kind.
+FOLDERS: Mapping[str, str] = {"themes": "theme", "audiences": "audience", "checklists": "checklist", "tours": "tour"}
 _FOLDER_OF = {kind: folder for folder, kind in FOLDERS.items()}
 SUFFIX = ".yaml"
 FILE_BYTES = 1024 * 1024
@@ -26,8 +26,8 @@ class NoFiles(ProductFruitsError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"{folder} holds no tours, checklists or themes. They are files like tours/welcome.yaml in it; get those "
-            "of a workspace with: productfruits content pull DIR"
+            f"{folder} holds no tours, checklists, themes or audiences. They are files like tours/welcome.yaml in it; "
+            "get those of a workspace with: productfruits content pull DIR"
         )
 
 
@@ -96,7 +96,7 @@ def read(folder: Path) -> Sequence[ContentFile]:
             problems += wrong.problems
     problems += _taken_twice(found)
     for each in found:
-        if each.kind != "theme":
+        if each.kind in documents.CONTENT:
             problems += each.problems(references.dead_ends(each.document))
     if problems:
         raise InvalidFiles(sorted(problems, key=lambda problem: (problem.file, problem.line)))
@@ -189,7 +189,7 @@ def _taken_twice(found: Sequence[ContentFile]) -> Iterator[FileProblem]:
     """Tours and checklists share their keys."""
     seen: dict[str, ContentFile] = {}
     for each in found:
-        if each.kind == "theme":
+        if each.kind not in documents.CONTENT:
             continue
         if each.key in seen:
             words = f"key: {seen[each.key].file} has this key too, and tours and checklists share their keys."

@@ -2,21 +2,33 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.adoption import states
+from productfruits.adoption.gates import Progress
 from productfruits.adoption.states import State
 from productfruits.models import Content, ContentState, User
-from productfruits.services import bulk
+from productfruits.services import adoption_settings, bulk, users
+from productfruits.services.locks import write_lock
 from productfruits.services.times import instant, microseconds
 
 #: Whose state it is: a user's by our id, or that of an anonymous id which belongs to nobody.
 Owner = tuple[Literal["user", "visitor"], str]
 #: The state of an owner in a content.
 States = dict[tuple[Owner, int], State]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far somebody is in a content."""
+
+    content: Content
+    state: State
+
 
 COLUMNS = (
     ContentState.user_id,
@@ -135,6 +147,63 @@ def touch(session: Session, workspace_id: int, user_ids: Collection[str], now: d
         session.execute(
             update(User).where(User.workspace_id == workspace_id, User.id.in_(user_ids)).values(changed_at=now)
         )
+
+
+def of_user(session: Session, workspace_id: int, user_id: str) -> list[Followed]:
+    """Every content that the user has a state in, last shown first."""
+    own = load(session, workspace_id, [("user", user_id)])
+    ids = [content_id for _, content_id in own]
+    found = {row.id: row for row in session.scalars(select(Content).where(Content.id.in_(ids)))} if ids else {}
+    followed = [Followed(found[content_id], state) for (_, content_id), state in own.items()]
+    return sorted(followed, key=lambda each: (each.state.last_shown_at or 0, each.content.id), reverse=True)
+
+
+def counts(session: Session, content: Content) -> dict[str, int]:
+    """How many users and visitors are in which state."""
+    query = select(ContentState.state, func.count()).where(
+        ContentState.workspace_id == content.workspace_id, ContentState.content_id == content.id
+    )
+    if content.reset_at is not None:
+        query = query.where(ContentState.state_at >= microseconds(content.reset_at))
+    return {state: number for state, number in session.execute(query.group_by(ContentState.state))}
+
+
+def reset_user(
+    session: Session, workspace_id: int, user_id: str, now: dt.datetime, content_id: int | None = None
+) -> int:
+    """Have one user begin anew, in one content or in all; returns in how many there was something to forget.
+
+    Call it before the transaction's first read.
+    """
+    write_lock(session, workspace_id)
+    users.get(session, workspace_id, user_id)
+    mine = [ContentState.workspace_id == workspace_id, ContentState.user_id == user_id]
+    if content_id is not None:
+        mine.append(ContentState.content_id == content_id)
+    result = session.execute(delete(ContentState).where(*mine).execution_options(synchronize_session=False))
+    touch(session, workspace_id, [user_id], now)
+    # A DELETE always answers with a cursor result; the session's signature is wider.
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def reset_everybody(session: Session, content: Content, now: dt.datetime) -> None:
+    """Have everybody begin anew in a content. Its numbers stay, since they count what happened."""
+    content.reset_at = now
+    session.flush()
+    adoption_settings.bump_generation(session, content.workspace_id)
+
+
+def progress(content_id: int, kind: str, state: State) -> Progress:
+    """A state as the gates see it."""
+    return Progress(
+        content_id,
+        kind,
+        state.state,
+        _instant(state.last_shown_at),
+        _instant(state.ended_at),
+        state.end_reason,
+        _instant(state.snoozed_until),
+    )
 
 
 def is_void(state_at: int, reset_at: dt.datetime | None) -> bool:

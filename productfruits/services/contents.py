@@ -17,7 +17,7 @@ from productfruits.adoption.documents import Document
 from productfruits.adoption.fields import ID, NAME_MAX
 from productfruits.adoption.references import Reference
 from productfruits.errors import ProductFruitsError
-from productfruits.models import Content, ContentVersion
+from productfruits.models import Audience, Content, ContentVersion
 from productfruits.services import pages
 from productfruits.services.pages import Page
 
@@ -46,12 +46,11 @@ class StillPublished(ProductFruitsError):
 
 
 class StillNeeded(ProductFruitsError):
-    """Other content that users see refers to this."""
+    """What users see refers to this."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__(
-            f"Other content that users see refers to this: {', '.join(keys)}. Take the reference out, publish, and "
-            "delete this then."
+            f"What users see refers to this: {', '.join(keys)}. Take the reference out, publish, and delete this then."
         )
 
 
@@ -228,6 +227,12 @@ def remove(session: Session, content: Content) -> None:
         other.key
         for other in live(session, content.workspace_id)
         if any(_names(reference, content.key) for reference in references.of(other.document))
+    ]
+    rules = select(Audience.key, Audience.rule).where(Audience.workspace_id == content.workspace_id)
+    needed_by += [
+        f"audience {key}"
+        for key, rule in session.execute(rules)
+        if any(_names(reference, content.key) for reference in references.of_rule(rule))
     ]
     if needed_by:
         raise StillNeeded(needed_by)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from productfruits.adoption import documents as adoption_documents
-from productfruits.models import Conflict, Content, ContentVersion, Event, Group, Rejection, User
+from productfruits.models import Audience, Conflict, Content, ContentVersion, Event, Group, Rejection, User
 from productfruits.services.pages import Page
 from productfruits.services.stats import Stats
 from productfruits.services.users import Known
@@ -87,6 +87,10 @@ def stats(numbers: Stats) -> Document:
         "events": numbers.events,
         "events_by_type": numbers.events_by_type,
     }
+
+
+def audience(row: Audience) -> Document:
+    return {"key": row.key, "name": row.name, "rule": row.rule, "updated_at": instant(row.updated_at)}
 
 
 def content(row: Content) -> Document:

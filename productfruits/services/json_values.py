@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    any_,
     case,
     cast,
     false,
@@ -71,8 +72,8 @@ class Operand:
         """A number of the rule."""
         return cast(null(), Integer)
 
-    def earlier(self, seconds: int) -> Truth:
-        """Is a time before this one, in seconds since the epoch; fractions do not count."""
+    def between(self, first: int, last: int) -> Truth:
+        """Is a time from the first to the last of these seconds since the epoch; fractions do not count."""
         return cast(null(), Boolean)
 
 
@@ -92,6 +93,11 @@ def certain(truth: Truth) -> Truth:
 def contains(on_postgres: bool, text: Sql, part: str) -> Truth:
     """Tell whether a text has another one in it."""
     return (func.strpos(text, part) if on_postgres else func.instr(text, part)) > 0
+
+
+def one_of(on_postgres: bool, text: Sql, values: Sequence[str]) -> Truth:
+    """Tell whether a text is one of these; one parameter, however many there are."""
+    return text == any_(literal(list(values), ARRAY(Text))) if on_postgres else text.in_(_each(values))
 
 
 def number(on_postgres: bool, value: float) -> Sql:
@@ -150,9 +156,9 @@ class _SqliteValue(Operand):
     def said_number(self, value: float) -> Sql:
         return number(False, value)
 
-    def earlier(self, seconds: int) -> Truth:
+    def between(self, first: int, last: int) -> Truth:
         said: Sql = getattr(func, _READ_TIME)(self.text(), type_=Integer)
-        return said < seconds
+        return said.between(first, last)
 
     def _kind(self, path: Any) -> Sql:
         return func.json_type(self.document, path, type_=String)
@@ -200,10 +206,11 @@ class _PostgresValue(Operand):
     def said_number(self, value: float) -> Sql:
         return number(True, value)
 
-    def earlier(self, seconds: int) -> Truth:
+    def between(self, first: int, last: int) -> Truth:
         said = self._plain()
         is_time = and_(self._kind() == "string", said.op("~", is_comparison=True)(_TIME_PATTERN))
-        return case((is_time, _postgres_seconds(said))) < literal(seconds, BigInteger)
+        seconds = case((is_time, _postgres_seconds(said)))
+        return seconds.between(literal(first, BigInteger), literal(last, BigInteger))
 
     def _kind(self) -> Sql:
         return func.jsonb_typeof(self.value, type_=String)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from productfruits.adoption import documents, references
+from productfruits.adoption import documents, references, rules
 from productfruits.adoption.documents import Document, InvalidDocument, Problem
 from productfruits.adoption.references import Reference
 from productfruits.errors import ProductFruitsError
 from productfruits.models import Audience, Content, ContentVersion, Theme
-from productfruits.services import adoption_settings, contents
+from productfruits.services import adoption_settings, audiences, contents
 
 
 class NothingToPublish(ProductFruitsError):
@@ -45,11 +45,16 @@ def publish(session: Session, content: Content, actor: str, now: dt.datetime) ->
     """Show users what the draft says, and return the number of the version.
 
     A draft that says what the newest version says makes no new one. Raises `NotPublishable` with every reference that
-    leads nowhere, and `NothingToPublish`.
+    leads nowhere or asks too much, and `NothingToPublish`.
     """
     contents.refuse_archived(content)
     document = documents.load(content.kind, content.draft)
-    if problems := [*references.dead_ends(document), *missing(session, content.workspace_id, document)]:
+    problems = [
+        *references.dead_ends(document),
+        *missing(session, content.workspace_id, document),
+        *_too_heavy(session, content.workspace_id, document),
+    ]
+    if problems:
         raise NotPublishable(problems)
     newest = contents.newest(session, content)
     if newest is not None and documents.same(newest.document, document):
@@ -112,24 +117,34 @@ def missing(session: Session, workspace_id: int, document: Document) -> list[Pro
     if not found:
         return []
     known = {row.key: row for row in contents.every(session, workspace_id)}
-    themes = set(session.scalars(select(Theme.key).where(Theme.workspace_id == workspace_id)))
-    audiences = set(session.scalars(select(Audience.key).where(Audience.workspace_id == workspace_id)))
+    theme_keys = set(session.scalars(select(Theme.key).where(Theme.workspace_id == workspace_id)))
+    audience_keys = set(session.scalars(select(Audience.key).where(Audience.workspace_id == workspace_id)))
     return [
         Problem(reference.path, words)
         for reference in found
-        if (words := _absence(session, reference, known, themes, audiences)) is not None
+        if (words := _absence(session, reference, known, theme_keys, audience_keys)) is not None
     ]
 
 
+def _too_heavy(session: Session, workspace_id: int, document: Document) -> list[Problem]:
+    """Whether the audiences of the rule come to more conditions than a page's question may cost."""
+    rule = rules.parse(document["targeting"])
+    try:
+        rules.check_weight(rule, audiences.rules_by_key(session, workspace_id) if rule.audiences() else {})
+    except rules.HeavyAudience as err:
+        return [Problem(("targeting",), str(err))]
+    return []
+
+
 def _absence(
-    session: Session, reference: Reference, known: dict[str, Content], themes: set[str], audiences: set[str]
+    session: Session, reference: Reference, known: dict[str, Content], theme_keys: set[str], audience_keys: set[str]
 ) -> str | None:
     key = reference.key
     row = known.get(key)
     match reference.what:
-        case "theme" if key not in themes:
+        case "theme" if key not in theme_keys:
             return f"There is no theme {key}. Make it first, or leave `theme` out."
-        case "audience" if key not in audiences:
+        case "audience" if key not in audience_keys:
             return f"There is no audience {key}. Make it first."
         case "content" if row is None:
             return f"There is no tour or checklist {key}."

@@ -7,7 +7,18 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Delete, delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from productfruits.models import ConnectionSecret, DeadLetter, Event, LoginThrottle, SeenMessage, Visitor
+from productfruits.models import (
+    ConnectionSecret,
+    Content,
+    ContentState,
+    DeadLetter,
+    Event,
+    IdentitySecret,
+    LoginThrottle,
+    SeenMessage,
+    Visitor,
+)
+from productfruits.services.times import microseconds
 
 #: Segment retries for four hours and replays on request for days; ids are promised for at least seven days.
 SEEN_FOR = dt.timedelta(days=30)
@@ -36,15 +47,14 @@ def prune(session: Session, now: dt.datetime, event_days: int, chunk: int = CHUN
     events = _events(session, now - dt.timedelta(days=event_days), chunk) if event_days else 0
     if events:
         _visitors_without_events(session)
+    states = _void_states(session, chunk)
     message_ids = _message_ids(session, now - SEEN_FOR, chunk)
     letters = _count(session, delete(DeadLetter).where(DeadLetter.last_failed_at < now - DEAD_LETTERS_FOR))
     session.execute(delete(LoginThrottle).where(LoginThrottle.last_failure_at < now - LOGIN_FAILURES_FOR))
-    session.execute(
-        update(ConnectionSecret)
-        .where(ConnectionSecret.expires_at <= now, ConnectionSecret.ciphertext != b"")
-        .values(ciphertext=b"")
-    )
-    return Pruned(events, message_ids, letters, more=bool(events or message_ids))
+    for secret in (ConnectionSecret, IdentitySecret):
+        ended = update(secret).where(secret.expires_at <= now, secret.ciphertext != b"")
+        session.execute(ended.values(ciphertext=b""))
+    return Pruned(events, message_ids, letters, more=bool(events or message_ids or states))
 
 
 def _events(session: Session, before: dt.datetime, chunk: int) -> int:
@@ -62,6 +72,26 @@ def _visitors_without_events(session: Session) -> None:
         Event.user_id.is_(None),
     )
     _count(session, delete(Visitor).where(~kept))
+    followed = exists().where(
+        Event.workspace_id == ContentState.workspace_id,
+        Event.anonymous_id == ContentState.anonymous_id,
+        Event.user_id.is_(None),
+    )
+    _count(session, delete(ContentState).where(ContentState.anonymous_id.is_not(None), ~followed))
+
+
+def _void_states(session: Session, chunk: int) -> int:
+    """States from before an admin had everybody begin anew: nothing reads them any more."""
+    removed = 0
+    for content in session.scalars(select(Content).where(Content.reset_at.is_not(None))).all():
+        assert content.reset_at is not None
+        void = select(ContentState.id).where(
+            ContentState.content_id == content.id, ContentState.state_at < microseconds(content.reset_at)
+        )
+        removed += _count(session, delete(ContentState).where(ContentState.id.in_(void.limit(chunk - removed))))
+        if removed >= chunk:
+            break
+    return removed
 
 
 def _message_ids(session: Session, before: dt.datetime, chunk: int) -> int:

@@ -33,6 +33,8 @@ from productfruits.services.json_values import Operand, Sql, Truth, certain, con
 from productfruits.services.times import instant, microseconds
 
 SECOND = 1_000_000
+#: No time that a rule or a user can have is before or after these.
+FIRST_SECOND, LAST_SECOND = -(2**40), 2**40
 
 
 def condition(
@@ -118,13 +120,13 @@ class _Writing:
             case "at_most":
                 return known.number() <= known.said_number(value)
             case "before":
-                return known.earlier(first)
+                return known.between(FIRST_SECOND, first - 1)
             case "after":
-                return not_(known.earlier(last + 1))
+                return known.between(last + 1, LAST_SECOND)
             case "in_last_days":
-                return and_(not_(known.earlier(self.now - days)), known.earlier(self.now + 1))
+                return known.between(self.now - days, self.now)
             case "more_than_days_ago":
-                return known.earlier(self.now - days)
+                return known.between(FIRST_SECOND, self.now - days - 1)
             case _:
                 return known.exists()
 
@@ -201,7 +203,7 @@ class _TextColumn(Operand):
         return self.column == value if isinstance(value, str) else false()
 
     def among(self, values: Sequence[Any]) -> Truth:
-        return self.column.in_([value for value in values if isinstance(value, str)])
+        return json_values.one_of(self.on_postgres, self.column, [value for value in values if isinstance(value, str)])
 
     def holds(self, value: Any) -> Truth:
         return contains(self.on_postgres, self.column, value) if isinstance(value, str) else false()
@@ -228,9 +230,11 @@ class _TimeColumn(Operand):
     def __init__(self, column: Sql) -> None:
         self.column = column
 
-    def earlier(self, seconds: int) -> Truth:
+    def between(self, first: int, last: int) -> Truth:
         # Cut off to its second or not, a time is before a whole second or is not.
-        return self.column < instant(seconds * SECOND)
+        since = [self.column >= instant(first * SECOND)] if first > FIRST_SECOND else []
+        until = [self.column < instant((last + 1) * SECOND)] if last < LAST_SECOND else []
+        return and_(*since, *until)
 
 
 def _is_piece(text: Sql, start: Any, wanted: str) -> Truth:

@@ -20,12 +20,13 @@ from productfruits.adoption.documents import Document
 from productfruits.adoption.evaluate import Compiled
 from productfruits.adoption.gates import Candidate, Frequency, Policy, Schedule
 from productfruits.adoption.subjects import EventCount
-from productfruits.models import AdoptionSettings, Audience, Connection, Workspace
-from productfruits.services import adoption_settings, contents, identity_secrets, themes
+from productfruits.models import AdoptionSettings, Connection, Content, Workspace
+from productfruits.services import adoption_settings, audiences, contents, identity_secrets, themes
 from productfruits.services.adoption_settings import Values
 from productfruits.services.contents import Live
 from productfruits.services.identity_secrets import LiveSecret
 from productfruits.services.themes import Looks
+from productfruits.services.times import microseconds
 from productfruits.services.vault import Vault
 
 #: Contents of former versions and rendered languages that are kept; more than that begins anew.
@@ -44,6 +45,15 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Any content of the workspace, seen by users or not: what a state may be about."""
+
+    key: str
+    kind: str
+    reset_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A live content, ready to be asked whether it shows."""
 
@@ -59,6 +69,8 @@ class Site:
     policy: Policy
     secrets: tuple[LiveSecret, ...] = field(repr=False)
     contents: tuple[Shown, ...]
+    #: By id.
+    known: Mapping[int, Known]
     looks: Looks
     #: What subjects must bring for the rules.
     asks: frozenset[EventCount]
@@ -119,17 +131,18 @@ def load(session: Session, workspace_key: str, stamp: Stamp, now: dt.datetime, v
     workspace_id = stamp.workspace_id
     settings = adoption_settings.of(session, workspace_id)
     live = contents.live(session, workspace_id)
-    audiences = _audiences(session, workspace_id)
-    shown = tuple(Shown(each, _candidate(each, audiences)) for each in live)
+    saved = audiences.rules_by_key(session, workspace_id)
+    shown = tuple(Shown(each, _candidate(each.id, each.kind, "published", each.document, saved)) for each in live)
     targeting = [each.candidate.targeting for each in shown]
     verifies = settings.verification != "off"
     return Site(
         key=workspace_key,
         stamp=stamp,
         settings=settings,
-        policy=_policy(settings),
+        policy=policy(settings),
         secrets=identity_secrets.live(session, workspace_id, now, vault) if verifies else (),
         contents=shown,
+        known=_known(session, workspace_id),
         looks=themes.looks(session, workspace_id),
         asks=frozenset(ask for compiled in targeting for ask in compiled.asks),
         asks_groups=any(_asks_groups(compiled) for compiled in targeting),
@@ -139,26 +152,14 @@ def load(session: Session, workspace_key: str, stamp: Stamp, now: dt.datetime, v
     )
 
 
-def candidate(live: Live, audiences: Mapping[str, Rule]) -> Candidate:
-    """A live content as the gates see it."""
-    return _candidate(live, audiences)
+def candidate(content: Content, live: Live | None, saved: Mapping[str, Rule]) -> Candidate:
+    """A content as the gates see it: what users see of it, or its draft where they see nothing."""
+    document = content.draft if live is None else live.document
+    return _candidate(content.id, content.kind, content.status, document, saved)
 
 
-def _candidate(live: Live, audiences: Mapping[str, Rule]) -> Candidate:
-    document = live.document
-    schedule = document["schedule"] or {}
-    return Candidate(
-        id=live.id,
-        kind=live.kind,
-        status="published",
-        targeting=evaluate.compile(rules.parse(document["targeting"]), audiences),
-        start=document["start"],
-        frequency=Frequency(document["frequency"]["show"], document["frequency"].get("days")),
-        schedule=Schedule(_local(schedule.get("from")), _local(schedule.get("until"))),
-    )
-
-
-def _policy(settings: Values) -> Policy:
+def policy(settings: Values) -> Policy:
+    """What the workspace decided for all of its content."""
     return Policy(
         verification=settings.verification,
         trusts_page=settings.trusts_page,
@@ -170,9 +171,26 @@ def _policy(settings: Values) -> Policy:
     )
 
 
-def _audiences(session: Session, workspace_id: int) -> dict[str, Rule]:
-    rows = session.execute(select(Audience.key, Audience.rule).where(Audience.workspace_id == workspace_id))
-    return {row.key: rules.parse(row.rule) for row in rows}
+def _candidate(content_id: int, kind: str, status: str, document: Document, saved: Mapping[str, Rule]) -> Candidate:
+    schedule = document["schedule"] or {}
+    return Candidate(
+        id=content_id,
+        kind=kind,
+        status=status,
+        targeting=evaluate.compile(rules.parse(document["targeting"]), saved),
+        start=document["start"],
+        frequency=Frequency(document["frequency"]["show"], document["frequency"].get("days")),
+        schedule=Schedule(_local(schedule.get("from")), _local(schedule.get("until"))),
+    )
+
+
+def _known(session: Session, workspace_id: int) -> dict[int, Known]:
+    rows = session.execute(
+        select(Content.id, Content.key, Content.kind, Content.reset_at).where(Content.workspace_id == workspace_id)
+    )
+    return {
+        row.id: Known(row.key, row.kind, None if row.reset_at is None else microseconds(row.reset_at)) for row in rows
+    }
 
 
 def _depends_on_time(shown: Iterable[Shown], settings: Values) -> bool:

@@ -1,18 +1,27 @@
 """What the store knows of one user or visitor, as rules and gates ask for it: a few statements, whatever they ask."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from productfruits.adoption.subjects import EventCount, Subject
+from productfruits.database import UtcDateTime
 from productfruits.identity.people import VISIT_GAP
 from productfruits.models import Content, ContentState, Event, Group, GroupMember, User
 from productfruits.services.times import microseconds
 
 GAP = dt.timedelta(microseconds=VISIT_GAP)
+#: The groups of one user.
+GROUPS = (
+    select(GroupMember.group_id, Group.traits)
+    .outerjoin(Group, and_(Group.workspace_id == GroupMember.workspace_id, Group.group_id == GroupMember.group_id))
+    .where(GroupMember.workspace_id == bindparam("of_workspace"), GroupMember.user_id == bindparam("of_user"))
+)
 
 
 def load(
@@ -62,13 +71,13 @@ def load(
 
 
 def groups(session: Session, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
-    joined = and_(Group.workspace_id == GroupMember.workspace_id, Group.group_id == GroupMember.group_id)
-    rows = session.execute(
-        select(GroupMember.group_id, Group.traits)
-        .outerjoin(Group, joined)
-        .where(GroupMember.workspace_id == workspace_id, GroupMember.user_id == user_id)
-    )
-    return {group_id: traits or {} for group_id, traits in rows}
+    """The groups that the user is in, with their traits."""
+    return in_groups(session.execute(GROUPS, {"of_workspace": workspace_id, "of_user": user_id}))
+
+
+def in_groups(rows: Iterable[Any]) -> dict[str, Mapping[str, Any]]:
+    """What the rows of `GROUPS` say."""
+    return {row.group_id: row.traits or {} for row in rows}
 
 
 def counts(
@@ -77,26 +86,43 @@ def counts(
     """Every count in one statement: a column for each time span, a row for each name."""
     if not asks:
         return {}
-    whole = now.replace(microsecond=0)
-    spans = sorted({ask.days for ask in asks}, key=lambda days: days or 0)
-    since = {days: None if days is None else whole - dt.timedelta(days=days) for days in spans}
-    counts = [
-        func.count() if begin is None else func.sum(case((Event.timestamp >= begin, 1), else_=0))
-        for begin in since.values()
-    ]
-    begins = [begin for begin in since.values() if begin is not None]
-    rows = session.execute(
-        select(Event.name, *counts)
-        .where(
-            Event.workspace_id == workspace_id,
-            Event.user_id == user_id,
+    question = Counting.of(frozenset(asks))
+    return question.answers(session.execute(question.statement, question.values(workspace_id, user_id, now)))
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A statement that answers some counts for one user; made once for the rules of a workspace."""
+
+    statement: Select[*tuple[Any, ...]]
+    spans: tuple[int | None, ...]
+
+    @classmethod
+    @functools.lru_cache(maxsize=256)
+    def of(cls, asks: frozenset[EventCount]) -> "Counting":
+        spans = tuple(sorted({ask.days for ask in asks}, key=lambda days: days or 0))
+        begins = {days: bindparam(f"since_{days}", type_=UtcDateTime) for days in spans if days is not None}
+        numbers = [
+            func.count() if days is None else func.sum(case((Event.timestamp >= begins[days], 1), else_=0))
+            for days in spans
+        ]
+        statement = select(Event.name, *(number.label(f"n_{n}") for n, number in enumerate(numbers))).where(
+            Event.workspace_id == bindparam("of_workspace"),
+            Event.user_id == bindparam("of_user"),
             Event.type == "track",
-            Event.name.in_({ask.name for ask in asks}),
-            *([Event.timestamp >= min(begins)] if len(begins) == len(spans) else []),
+            or_(*(Event.name == name for name in sorted({ask.name for ask in asks}))),
         )
-        .group_by(Event.name)
-    ).all()
-    return {EventCount(row[0], days): int(row[n]) for row in rows for n, days in enumerate(spans, 1)}
+        if None not in spans:
+            statement = statement.where(Event.timestamp >= begins[max(days for days in spans if days is not None)])
+        return cls(statement.group_by(Event.name), spans)
+
+    def values(self, workspace_id: int, user_id: str, now: dt.datetime) -> dict[str, Any]:
+        whole = now.replace(microsecond=0)
+        since = {f"since_{days}": whole - dt.timedelta(days=days) for days in self.spans if days is not None}
+        return {"of_workspace": workspace_id, "of_user": user_id, **since}
+
+    def answers(self, rows: Iterable[Any]) -> dict[EventCount, int]:
+        return {EventCount(row[0], days): int(row[n]) for row in rows for n, days in enumerate(self.spans, 1)}
 
 
 def _contents(session: Session, workspace_id: int, whose: ColumnElement[bool]) -> dict[str, str]:

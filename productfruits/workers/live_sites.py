@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.services import sites
+from productfruits.services.browser_content import QuickReads, Reads
 from productfruits.services.sites import Site
 from productfruits.services.vault import Undecryptable, Vault
 from productfruits.workers.writer import StoreUnavailable
@@ -36,7 +38,11 @@ class _Known:
 class LiveSites:
     """Finds sites by the workspace's key. Safe to share by threads."""
 
-    def __init__(self, sessions: sessionmaker[Session], vault: Vault) -> None:
+    def __init__(self, engine: Engine, sessions: sessionmaker[Session], vault: Vault) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        #: Connections whose reads are transactions of their own; as many as ever asked at the same moment.
+        self._drivers: list[PoolProxiedConnection] = []
         self._sessions = sessions
         self._vault = vault
         self._known: dict[str, _Known] = {}
@@ -80,6 +86,35 @@ class LiveSites:
         except SQLAlchemyError as err:
             log.warning("store_failed", error=type(err).__name__)
             raise StoreUnavailable() from err
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[tuple[Session, Reads]]:
+        """The same with the quickest reads that the store has."""
+        with self.reading() as session:
+            if not self._is_sqlite:
+                yield session, Reads(session)
+                return
+            driver = self._drivers.pop() if self._drivers else self._engine.raw_connection()
+            try:
+                yield session, QuickReads(session, driver.driver_connection, self._engine.dialect)
+            except self._engine.dialect.loaded_dbapi.Error as err:
+                driver.close()
+                log.warning("store_failed", error=type(err).__name__)
+                raise StoreUnavailable() from err
+            except BaseException:
+                driver.close()
+                raise
+            self._drivers.append(driver)
+
+    def forget(self) -> None:
+        """Look at every site anew with the next question."""
+        with self._guard:
+            self._known.clear()
+
+    def close(self) -> None:
+        """Give back the connections of the quick reads."""
+        while self._drivers:
+            self._drivers.pop().close()
 
     def _look(self, key: str) -> Site | None:
         read_at = time.monotonic()  # before asking: what is known is at least as new

@@ -36,6 +36,7 @@ class PageNotes:
         self._sessions = sessions
         self._notes: dict[int, _Notes] = {}
         self._guard = threading.Lock()
+        self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -70,18 +71,19 @@ class PageNotes:
             self.write()
 
     def write(self) -> None:
-        """Write down what was noted since the last time; what the store cannot take now is forgotten."""
-        with self._guard:
-            notes, self._notes = self._notes, {}
-        if not notes:
-            return
-        try:
-            with self._sessions.begin() as session:
-                begin_immediate(session)
-                for workspace_id in sorted(notes):
-                    _write(session, workspace_id, notes[workspace_id])
-        except SQLAlchemyError as err:
-            log.warning("page_notes_lost", error=type(err).__name__)
+        """Write down what was noted until now; what the store cannot take now is forgotten."""
+        with self._writing:
+            with self._guard:
+                notes, self._notes = self._notes, {}
+            if not notes:
+                return
+            try:
+                with self._sessions.begin() as session:
+                    begin_immediate(session)
+                    for workspace_id in sorted(notes):
+                        _write(session, workspace_id, notes[workspace_id])
+            except SQLAlchemyError as err:
+                log.warning("page_notes_lost", error=type(err).__name__)
 
     def _loop(self) -> None:
         while not self._stop.wait(EVERY_S):

@@ -22,6 +22,7 @@ from productfruits.services.vault import Vault
 from productfruits.turns import Turns
 from productfruits.workers.checkpoints import Checkpoints
 from productfruits.workers.ingest_lock import IngestLock
+from productfruits.workers.live_sites import LiveSites
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.page_notes import PageNotes
 from productfruits.workers.retention import Retention
@@ -51,6 +52,7 @@ class Runtime:
     writer: Writer
     retention: Retention
     page_notes: PageNotes
+    sites: LiveSites
     checkpoints: Checkpoints | None
     ingest_lock: IngestLock | None
     turns: Turns | None
@@ -112,6 +114,7 @@ class Runtime:
             self.writer.stop(drain_s)
             if self._started and self.checkpoints is not None:
                 self.checkpoints.stop()
+            self.sites.close()
             self.engine.dispose()
             if self.turns is not None:
                 self.turns.close()
@@ -158,6 +161,7 @@ def open_runtime(settings: Settings) -> Runtime:
         writer=writer,
         retention=Retention(sessions, settings.event_retention_days),
         page_notes=PageNotes(sessions),
+        sites=LiveSites(engine, sessions, keys.vault),
         checkpoints=checkpoints,
         ingest_lock=None if database is None else IngestLock(database),
         turns=turns,

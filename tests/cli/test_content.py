@@ -30,6 +30,7 @@ items:
     action: {do: start_tour, tour: welcome}
     done: {by: tour, tour: welcome}
 """
+STAFF = "key: staff\nname: Staff\nrule:\n  kind: trait\n  name: role\n  op: is\n  value: staff\n"
 THEME = "key: brand\nname: Brand\nlight: {accent: '#0f766e'}\n"
 
 
@@ -166,10 +167,42 @@ def test_what_only_the_store_knows_is_told_by_file_and_line_too(
         assert [row.key for row in contents.every(session, owner)] == [content.key]
 
 
+def test_audiences_are_pushed_in_the_order_in_which_they_need_each_other(
+    run: Run, acme: str, folder: Path, tmp_path: Path
+) -> None:
+    put(folder, "audiences/staff.yaml", STAFF)
+    rule = "{all: [{kind: audience, key: staff}, {kind: content, key: start, state: completed}]}"
+    put(folder, "audiences/done.yaml", f"key: done\nname: Done\nrule: {rule}\n")
+    put(folder, "tours/welcome.yaml", TOUR + "targeting: {kind: audience, key: done}\n")
+    pushed = document(run("content", "push", str(folder), "--publish", "--json"))
+    assert {(change["kind"], change["key"]) for change in pushed["changes"]} >= {
+        ("audience", "staff"),
+        ("audience", "done"),
+    }
+    elsewhere = tmp_path / "elsewhere"
+    run("content", "pull", str(elsewhere))
+    assert (elsewhere / "audiences/staff.yaml").read_text() == STAFF
+    again = document(run("content", "push", str(elsewhere), "--publish", "--json"))
+    assert {change["what"] for change in again["changes"]} == {"unchanged"} and len(again["changes"]) == 5
+
+    put(folder, "audiences/staff.yaml", STAFF.replace("value: staff", "value: team"))
+    changed = document(run("content", "push", str(folder), "--json"))
+    assert [change["key"] for change in changed["changes"] if change["what"] == "changed"] == ["staff"]
+    put(folder, "audiences/a.yaml", "key: a\nname: A\nrule: {kind: audience, key: b}\n")
+    put(folder, "audiences/b.yaml", "key: b\nname: B\nrule:\n  kind: audience\n  key: a\n")
+    put(folder, "audiences/c.yaml", "key: c\nname: C\nrule: {kind: url, op: contains, value: /x}\n")
+    told = refusal(run("content", "push", str(folder)))
+    assert f"{folder}/audiences/a.yaml:3: The rule refers to what is not in this workspace: audience b" in told
+    assert f"{folder}/audiences/b.yaml:3: The rule refers" in told
+    assert f"{folder}/audiences/c.yaml:3: An audience is made of users" in told
+    put(folder, "audiences/d.yaml", "key: d\nname: D\nrule:\n  all:\n    - kind: moon\n")
+    assert f"{folder}/audiences/d.yaml:5: rule.all[0].kind: " in refusal(run("content", "validate", str(folder)))
+
+
 def test_a_folder_without_files_is_refused_with_advice(run: Run, acme: str, tmp_path: Path) -> None:
     for command in (["validate"], ["push"]):
         assert "tours/welcome.yaml" in refusal(run("content", *command, str(tmp_path / "nothing")))
-    assert "no content and no theme" in run("content", "pull", str(tmp_path)).stdout
+    assert "no content yet" in run("content", "pull", str(tmp_path)).stdout
     (tmp_path / "themes").write_text("a file where a folder should be")
     put(tmp_path, "tours/welcome.yaml", TOUR.replace("theme: brand\n", ""))
     assert document(run("content", "validate", str(tmp_path), "--json")) == {

@@ -3,20 +3,23 @@
 import copy
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from productfruits.adoption import documents
+from productfruits.adoption import documents, rules
 from productfruits.adoption.documents import Document
+from productfruits.database import begin_immediate
 from productfruits.models import Audience, Content, ContentState, Workspace
-from productfruits.services import adoption_settings, contents, pages, publishing, themes
+from productfruits.services import adoption_settings, audiences, contents, pages, publishing, themes
 from tests.services import factories
 from tests.services.factories import NOW
 from tests.unit.adoption import authored
 
 LATER = NOW + dt.timedelta(hours=1)
+STAFF = {"kind": "trait", "name": "role", "op": "is", "value": "staff"}
 
 
 @pytest.fixture
@@ -249,7 +252,7 @@ def test_what_leads_nowhere_is_not_published(session: Session, acme: Workspace) 
 
 def test_what_is_there_is_published_even_in_a_circle(session: Session, acme: Workspace) -> None:
     themes.create(session, acme.id, documents.load("theme", authored.theme()), NOW)
-    session.add(Audience(workspace_id=acme.id, key="staff", name="Staff", rule={}, updated_at=NOW))
+    session.add(Audience(workspace_id=acme.id, key="staff", name="Staff", rule=STAFF, updated_at=NOW))
     make(session, acme, authored.checklist())
     rule = {"any": [{"kind": "audience", "key": "staff"}, {"kind": "content", "key": "start", "state": "completed"}]}
     item = authored.button("complete_item", checklist="start", item="one") | {"id": "tick"}
@@ -290,6 +293,24 @@ def test_what_users_see_or_need_is_not_deleted(session: Session, acme: Workspace
         contents.by_key(session, acme.id, "welcome")
 
 
+def test_what_an_audience_asks_about_is_not_deleted(session: Session, acme: Workspace) -> None:
+    content = make(session, acme)
+    rule = {"kind": "content", "key": "welcome", "state": "completed"}
+    audiences.create(session, acme.id, "done", "Done", rule, NOW)
+    with pytest.raises(contents.StillNeeded, match="audience done"):
+        contents.remove(session, content)
+
+
+def test_a_rule_that_asks_too_much_through_audiences_is_not_published(session: Session, acme: Workspace) -> None:
+    leaf = {"kind": "computed", "name": "visits", "op": "greater", "value": 1}
+    keys = [f"a{number}" for number in range(rules.MAX_BEHIND // rules.MAX_CONDITIONS + 1)]
+    for key in keys:
+        audiences.create(session, acme.id, key, key, {"any": [leaf] * rules.MAX_CONDITIONS}, NOW)
+    content = make(session, acme, authored.tour(targeting={"any": [{"kind": "audience", "key": key} for key in keys]}))
+    with pytest.raises(publishing.NotPublishable, match="targeting: "):
+        publishing.publish(session, content, "cli", NOW)
+
+
 def test_every_change_of_what_users_see_raises_the_generation(session: Session, acme: Workspace) -> None:
     content = make(session, acme)
     save(session, content, name="Draft")
@@ -310,17 +331,24 @@ def test_every_change_of_what_users_see_raises_the_generation(session: Session, 
         assert generation(session, acme) > before
 
 
-def test_two_who_publish_at_once_make_two_versions(sessions: sessionmaker[Session]) -> None:
+def test_those_who_publish_at_once_make_a_version_each(sessions: sessionmaker[Session]) -> None:
     with sessions.begin() as session:
         owner = factories.workspace(session).id
         contents.create(session, owner, "tour", documents.load("tour", authored.tour()), NOW)
-    for name in ("One", "Two"):
+
+    def publish(name: str) -> int:
         with sessions.begin() as session:
+            begin_immediate(session)
             content = contents.held(session, owner, "welcome")
             save(session, content, name=name)
-            publishing.publish(session, content, "cli", NOW)
+            return publishing.publish(session, content, "cli", NOW)
+
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(publish, ["One", "Two", "Three"])) == [1, 2, 3]
     with sessions() as session:
-        assert [(live.name, live.version) for live in contents.live(session, owner)] == [("Two", 2)]
+        content = contents.by_key(session, owner, "welcome")
+        assert (content.published_version, content.previous_version) == (3, 2)
+        assert adoption_settings.generation(session, owner) == 3
 
 
 def test_themes_are_chosen_by_key_and_one_is_the_default(session: Session, acme: Workspace) -> None:

@@ -190,7 +190,7 @@ def contents(sessions: sessionmaker[Session]) -> dict[str, int]:
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(store=stores, written=st.lists(trees, min_size=12, max_size=12))

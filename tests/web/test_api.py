@@ -17,7 +17,7 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from productfruits.adoption import documents
-from productfruits.services import api_keys, contents, publishing, rejections, themes
+from productfruits.services import api_keys, audiences, contents, publishing, rejections, themes
 from productfruits.services.rejections import Refused
 from productfruits.web.api import openapi, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
@@ -74,6 +74,8 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
                 content = contents.create(session, owner.id, kind, documents.load(kind, document), NOW)
                 publishing.publish(session, content, name, NOW)
             themes.create(session, owner.id, documents.load("theme", authored.theme("one")), NOW)
+            pros = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
+            audiences.create(session, owner.id, "one", "One", pros, NOW)
             rejections.record(session, owner.id, [Refused(NOW, "webhook", "invalid_signature", name)])
             made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, bob.id)
     yield Acme(app_on_both.test_client(), made["Acme"][0], made["Stranger"][0], made["Acme"][1])
@@ -210,7 +212,8 @@ def test_a_revoked_key_opens_nothing(acme: Acme, runtime: Runtime) -> None:
     "endpoint", [e for e in ENDPOINTS if "user_id" in e.path], ids=lambda e: f"{e.method} {e.path}"
 )
 def test_a_user_of_another_workspace_is_404_everywhere(acme: Acme, endpoint: Endpoint) -> None:
-    body: dict[str, Any] = {"json": {"traits": {}}} if endpoint.body else {}
+    said: dict[str, Any] = {"traits": {}} if endpoint.method == "PATCH" else {}
+    body: dict[str, Any] = {"json": said} if endpoint.body else {}
     foreign = acme.call(endpoint.method, path_of(endpoint, acme), acme.stranger, **body)
     unknown = acme.call(endpoint.method, endpoint.path.replace("<user_id>", "nobody"), **body)
     assert assert_refusal(foreign, 404, "not_found") == assert_refusal(unknown, 404, "not_found")

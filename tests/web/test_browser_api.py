@@ -18,7 +18,6 @@ from productfruits.identity import verification
 from productfruits.models import Content, ContentState, Event, User, Workspace
 from productfruits.segment.messages import Message
 from productfruits.services import adoption_settings, connections, coverage, identity_secrets, workspaces
-from productfruits.web.browser.door import BrowserDoor
 from productfruits.workers.runtime import Runtime
 from tests.services.contents import checklist, publish, tour
 from tests.services.messages import arrival, message
@@ -55,7 +54,7 @@ class Pages:
 
     def forget(self) -> None:
         """As if the second were over for which a site is remembered."""
-        self.app.extensions["productfruits.browser_door"] = BrowserDoor(self.runtime)
+        self.runtime.sites.forget()
 
     def publish(self, kind: str, document: dict[str, Any], key: str | None = None) -> int:
         with self.runtime.writing() as session:

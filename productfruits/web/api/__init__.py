@@ -3,10 +3,12 @@
 from flask import Flask
 
 from productfruits.web.api import (
+    audiences,
     content_schema,
     contents,
     endpoints,
     events,
+    following,
     openapi,
     refusals,
     themes,
@@ -14,8 +16,8 @@ from productfruits.web.api import (
     workspace,
 )
 
-#: Each module registers its endpoints when it is imported.
-MODULES = (contents, events, themes, users, workspace)
+#: Each module registers its endpoints or routes when it is imported.
+MODULES = (audiences, content_schema, contents, events, following, themes, users, workspace)
 refusals.shape(endpoints.routes)
 
 
@@ -24,4 +26,3 @@ def register(app: Flask) -> None:
     refusals.register(app)
     app.register_blueprint(endpoints.routes)
     app.register_blueprint(openapi.routes)
-    app.register_blueprint(content_schema.routes)

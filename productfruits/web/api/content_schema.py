@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Response
 
 from productfruits.adoption import documents
 from productfruits.web import current_runtime
@@ -14,10 +14,8 @@ from productfruits.web.api.refusals import json_response
 PATH = f"{PREFIX}/content-schema.json"
 _COMPONENTS = "#/components/schemas/"
 
-routes = Blueprint("content_schema", __name__)
 
-
-@routes.get(PATH)
+@openapi.routes.get(PATH)
 def show() -> Response:
     return json_response(content_schema(current_runtime().settings.base_url))
 

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, render_template
 from markupsafe import Markup
 
 import productfruits
+from productfruits.adoption import documents
 from productfruits.web import current_runtime
 from productfruits.web.api import rules, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
@@ -91,6 +92,9 @@ def document(base_url: str) -> dict[str, Any]:
     for endpoint in sorted(ENDPOINTS, key=lambda endpoint: not endpoint.path.startswith("/users")):
         spec.path(path=PREFIX + _PART.sub(r"{\1}", endpoint.path), operations=_operation(endpoint))
     rules.register(spec)
+    for schema in documents.SCHEMAS.values():
+        if schema.__name__ not in named:
+            spec.components.schema(schema.__name__, schema=schema)
     described: dict[str, Any] = spec.to_dict()
     for component, schema in named.items():
         described["components"]["schemas"][component]["description"] = " ".join((schema.__doc__ or "").split())

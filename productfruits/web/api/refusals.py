@@ -7,11 +7,11 @@ import structlog
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from productfruits.adoption import documents
+from productfruits.adoption import documents, rules
 from productfruits.adoption.documents import InvalidDocument
 from productfruits.errors import ProductFruitsError
 from productfruits.segment.reader import Unreadable
-from productfruits.services import contents, publishing, themes
+from productfruits.services import audiences, contents, publishing, themes
 from productfruits.services.conflicts import NoSuchConflict
 from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
@@ -58,12 +58,19 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     contents.NoSuchContent: (404, "not_found"),
     contents.NoSuchVersion: (404, "not_found"),
     themes.NoSuchTheme: (404, "not_found"),
+    audiences.NoSuchAudience: (404, "not_found"),
+    audiences.AudienceOfPages: (400, "audience_of_pages"),
+    audiences.LeadsNowhere: (400, "leads_nowhere"),
+    rules.EndlessAudience: (400, "endless_audience"),
+    rules.HeavyAudience: (400, "heavy_audience"),
     contents.KeyTaken: (409, "key_taken"),
     themes.ThemeKeyTaken: (409, "key_taken"),
+    audiences.AudienceKeyTaken: (409, "key_taken"),
     contents.Archived: (409, "archived"),
     contents.StillPublished: (409, "still_published"),
     contents.StillNeeded: (409, "still_needed"),
     themes.ThemeInUse: (409, "still_needed"),
+    audiences.AudienceInUse: (409, "still_needed"),
     publishing.NothingBefore: (409, "nothing_before"),
     publishing.NothingToPublish: (409, "nothing_to_publish"),
     publishing.NotArchived: (409, "not_archived"),

@@ -34,12 +34,12 @@ def answer(door: BrowserDoor, said: Mapping[str, Any] | Answer, if_none_match: s
         asked = ask(door, site, said, now)
         if isinstance(asked, Answer):
             return asked
-        with door.sites.reading() as session:
-            found = browser_content.find(session, site, asked)
+        with door.sites.asking() as (session, reads):
+            found = browser_content.find(session, reads, site, asked)
             tag = browser_content.tag(site, asked, found, now)
             if if_none_match is not None and fits(if_none_match, tag):
                 return answers.not_modified(tag)
-            return answers.content(browser_content.answer(session, site, asked, found, now), tag)
+            return answers.content(browser_content.answer(session, reads, site, asked, found, now), tag)
     except StoreUnavailable:
         return answers.UNAVAILABLE
 

@@ -9,7 +9,6 @@ from productfruits.identity import keys, verification
 from productfruits.identity.verification import Verdict
 from productfruits.services.sites import Site
 from productfruits.web.ingest.bodies import Budget
-from productfruits.workers.live_sites import LiveSites
 from productfruits.workers.runtime import Runtime
 
 #: All bodies of pages that are in memory at once.
@@ -34,7 +33,7 @@ class BrowserDoor:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.sites = LiveSites(runtime.sessions, runtime.vault)
+        self.sites = runtime.sites
         self.notes = runtime.page_notes
         self.budget = Budget(IN_FLIGHT_BYTES)
 

@@ -5,6 +5,7 @@ from werkzeug.exceptions import ClientDisconnected, NotFound
 
 from productfruits.web.assets import DIST
 from productfruits.web.browser import answers, content, events
+from productfruits.web.browser.bodies import PageBody
 from productfruits.web.browser.door import BrowserDoor
 from productfruits.web.ingest.answers import Answer, refused
 
@@ -68,24 +69,17 @@ def _door() -> BrowserDoor:
     return door
 
 
-def _body(door: BrowserDoor, limit: int) -> bytes | Answer:
-    declared = request.content_length
-    if declared is not None and declared > limit:
-        return answers.TOO_LARGE
-    if not door.budget.take(limit):
-        return answers.BUSY
+def _body(door: BrowserDoor, limit_bytes: int) -> bytes | Answer:
+    body = PageBody(door.budget, limit_bytes)
     try:
-        chunks, count = [], 0
         while chunk := request.stream.read(CHUNK_BYTES):
-            count += len(chunk)
-            if count > limit:
-                return answers.TOO_LARGE
-            chunks.append(chunk)
+            if (refusal := body.add(chunk)) is not None:
+                return refusal
+        return body.whole()
     except (ClientDisconnected, OSError):
         return answers.INCOMPLETE
     finally:
-        door.budget.give_back(limit)
-    return b"".join(chunks)
+        body.close()
 
 
 def _response(answer: Answer) -> Response:

@@ -40,6 +40,9 @@ class Budget:
 class IncomingBody:
     """Collects one body chunk by chunk, whoever reads it. `close` gives its bytes back once the answer is known."""
 
+    INCOMPLETE = answers.INCOMPLETE
+    TOO_SLOW = answers.TOO_SLOW
+
     def __init__(self, budget: Budget, declared_bytes: int | None) -> None:
         self._budget = budget
         self._declared_bytes = declared_bytes

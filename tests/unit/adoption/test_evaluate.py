@@ -49,7 +49,9 @@ def computed(name: str, op: str, value: Any) -> dict[str, Any]:
 
 def apply(document: Any, audiences: dict[str, Any] | None = None) -> Any:
     saved = {key: rules.parse(rule) for key, rule in (audiences or {}).items()}
-    answer = evaluate.compile(rules.parse(document), saved).apply(ANN, NOW)
+    compiled = evaluate.compile(rules.parse(document), saved)
+    answer = compiled.apply(ANN, NOW)
+    assert [answer] == evaluate.apply_all([compiled], ANN, NOW)
     return answer.tree if isinstance(answer, Residual) else answer
 
 

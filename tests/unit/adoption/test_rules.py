@@ -147,6 +147,10 @@ def test_audiences_are_refused_where_too_much_is_behind_one(order: int) -> None:
     with pytest.raises(rules.HeavyAudience):
         rules.check_audiences(dict(chain[::order]))
     rules.check_audiences(dict(chain[1:][::order]))
-    wide = {f"b{n}": rules.parse({"all": [GOOD[0]] * 200}) for n in range(6)}
+    wide = {f"b{n}": rules.parse({"all": [GOOD[0]] * 200}) for n in range(3)}
+    rules.check_audiences({**wide, "some": audience("b0", "b1")})
+    rules.check_weight(audience("b0", "b1", "gone"), wide)
     with pytest.raises(rules.HeavyAudience):
         rules.check_audiences({**wide, "all": audience(*wide)})
+    with pytest.raises(rules.HeavyAudience):
+        rules.check_weight(audience(*wide), wide)

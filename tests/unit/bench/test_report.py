@@ -7,6 +7,7 @@ import pytest
 from bench.correctness import HotKeys, Killed
 from bench.machine import Machine
 from bench.report import MarkersMissing, Report, write
+from bench.rules import Evaluation
 from bench.throughput import Figure
 
 MACHINE = Machine(cores=2, python="3.11", sqlite="3.40", system="Linux", fsyncs_per_s=7_000)
@@ -60,6 +61,13 @@ def test_any_loss_on_hot_users_fails(wrong: str) -> None:
 def test_any_acknowledged_message_lost_in_a_crash_fails(wrong: str) -> None:
     assert failed([], [], [killed()]) == []
     assert len(failed([], [], [killed(**{wrong: 1})])) == 1
+
+
+@pytest.mark.parametrize(("p50", "passes"), [(50.0, True), (50.1, False)])
+def test_rules_must_be_fast_enough_for_every_page(p50: float, passes: bool) -> None:
+    report = Report("python -m bench", MACHINE, [], [], [], Evaluation(p50, 90.0, 12.0, 3.0))
+    assert [gate.passed for gate in report.gates()] == [passes]
+    assert "| 50 for one subject, 12 conditions each" in report.markdown()
 
 
 def test_the_table_shows_medians_ranges_and_ratios() -> None:

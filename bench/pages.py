@@ -1,0 +1,219 @@
+"""How fast pages are answered: `python -m bench.pages`. 100,000 users, 50 contents with nested rules, 32 connections.
+
+Each page asks once for everything (200), and again with the tag that it got (304).
+"""
+
+import argparse
+import datetime as dt
+import http.client
+import random
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from bench.payloads import Request
+from bench.rules import fill, rule
+from bench.sender import send
+from bench.stores import DURABLE, Stores
+from bench.subjects import Product, ports, stop
+from productfruits.adoption import documents
+from productfruits.database import make_engine, make_sessions
+from productfruits.models import AdoptionSettings, Content, ContentState, ContentVersion, User, Workspace
+from tests.pgtemp import temporary_postgres
+
+CONTENTS = 50
+CONNECTIONS = 32
+ASKING = 2_000
+PASSES = 3
+PASS_S = 4.0
+GATES_MS = {"200": 5.0, "304": 2.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One kind of answer on one kind of database, the medians of the passes."""
+
+    database: str
+    answer: str
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    kilobytes: float
+
+
+def measure(stores: Stores, folder: Path, users: int) -> list[Figure]:
+    """Serve a filled store and let pages ask."""
+    product = Product(stores.make("pages"), folder)
+    product.start()
+    try:
+        engine = make_engine(product.store.url.replace("postgresql://", "postgresql+psycopg://"))
+        with make_sessions(engine).begin() as session:
+            workspace = session.scalars(select(Workspace)).one()
+            fill(session, workspace, users)
+            _publish(session, workspace)
+            _follow(session, workspace)
+        engine.dispose()
+        paths = [f"/browser/v1/content?workspace={workspace.key}&username=user-{n}" for n in range(ASKING)]
+        _wait_for_a_whole_minute()
+        tags, bytes_of_all = _tags(ports(product)[0], paths)
+        kilobytes = bytes_of_all / len(paths) / 1024
+        asked = [_request(path) for path in paths]
+        asked_again = [_request(path, tag) for path, tag in zip(paths, tags, strict=True)]
+        return [
+            _figure(stores.kind, "200", asked, ports(product), kilobytes),
+            _figure(stores.kind, "304", asked_again, ports(product), 0.0),
+        ]
+    finally:
+        stop(product)
+
+
+def _figure(database: str, answer: str, requests: list[Request], where: list[int], kilobytes: float) -> Figure:
+    loads = []
+    for _ in range(PASSES):
+        _wait_for_a_whole_minute()
+        load = send(requests * 40, where, CONNECTIONS, PASS_S)
+        statuses = [status for status in load.statuses if status]
+        print(answer, {status: statuses.count(status) for status in set(statuses)}, file=sys.stderr)
+        loads.append(load)
+    return Figure(
+        database,
+        answer,
+        statistics.median(load.sent / load.elapsed_s for load in loads),
+        statistics.median(load.percentile_ms(0.50) for load in loads),
+        statistics.median(load.percentile_ms(0.99) for load in loads),
+        kilobytes,
+    )
+
+
+def _wait_for_a_whole_minute() -> None:
+    """Tags may carry the minute: do not measure over the end of one."""
+    left = 60 - time.time() % 60
+    if left < 3 * PASS_S:
+        time.sleep(left)
+
+
+def _tags(port: int, paths: list[str]) -> tuple[list[str], int]:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    tags, total = [], 0
+    for path in paths:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        total += len(answer.read())
+        tags.append(answer.headers["ETag"])
+    connection.close()
+    return tags, total
+
+
+def _request(path: str, tag: str | None = None) -> Request:
+    known = f"If-None-Match: {tag}\r\n" if tag else ""
+    return Request(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{known}\r\n".encode(), ())
+
+
+def _publish(session: Session, workspace: Workspace) -> None:
+    chance = random.Random(11)
+    now = dt.datetime.now(dt.UTC)
+    for number in range(CONTENTS):
+        key = "welcome" if number == 0 else f"tour-{number}"
+        document = documents.load("tour", {"key": key, "name": key, "targeting": rule(chance), "steps": _steps()})
+        content = Content(
+            workspace_id=workspace.id,
+            kind="tour",
+            key=key,
+            name=key,
+            draft=document,
+            draft_differs=False,
+            published_version=1,
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(content)
+        session.flush()
+        session.add(
+            ContentVersion(
+                workspace_id=workspace.id,
+                content_id=content.id,
+                number=1,
+                document=document,
+                published_at=now,
+                published_by="bench",
+            )
+        )
+    session.add(AdoptionSettings(workspace_id=workspace.id, generation=1))
+    session.flush()
+
+
+def _steps() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"step-{n}",
+            "kind": "tooltip",
+            "title": "Invite your **team**",
+            "body": "Work is easier together. Invite the people you work with, and they see what you see.",
+            "target": {"selector": f"#step-{n}"},
+            "buttons": [{"id": "next", "label": "Next", "action": {"do": "next"}}],
+        }
+        for n in range(4)
+    ]
+
+
+def _follow(session: Session, workspace: Workspace) -> None:
+    """Every user is in the middle of one tour and has ended three."""
+    chance = random.Random(12)
+    content_ids = session.scalars(select(Content.id)).all()
+    user_ids = session.scalars(select(User.id).order_by(User.id).limit(ASKING * 2)).all()
+    at = int(dt.datetime.now(dt.UTC).timestamp() * 1_000_000)
+    session.execute(
+        insert(ContentState),
+        [
+            {
+                "workspace_id": workspace.id,
+                "content_id": content_id,
+                "user_id": user_id,
+                "state": state,
+                "version": 1,
+                "session_id": "s",
+                "items": {},
+                "times_shown": 1,
+                "state_at": at,
+            }
+            for user_id in user_ids
+            for content_id, state in zip(
+                chance.sample(list(content_ids), 4), ("in_progress", "completed", "dismissed", "completed"), strict=True
+            )
+        ],
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgres"), action="append")
+    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--folder", default="/var/tmp")
+    options = parser.parse_args()
+    failed = False
+    print("| store | answer | answers/s | p50 ms | p99 ms | p99 at most | KB |\n|---|---|---|---|---|---|---|")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pf-pages-", dir=options.folder)))
+        for kind in options.database or ("sqlite", "postgres"):
+            postgres = stack.enter_context(temporary_postgres(DURABLE, options.folder)) if kind == "postgres" else None
+            for figure in measure(Stores(kind, folder, postgres), folder, options.users):
+                gate = GATES_MS[figure.answer]
+                failed = failed or (kind == "sqlite" and figure.p99_ms > gate)
+                print(
+                    f"| {kind} | {figure.answer} | {figure.rate:,.0f} | {figure.p50_ms:.2f} | {figure.p99_ms:.2f} "
+                    f"| {gate:.0f} | {figure.kilobytes:.1f} |",
+                    flush=True,
+                )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
