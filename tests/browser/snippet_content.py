@@ -7,7 +7,12 @@ Document = dict[str, Any]
 
 
 def button(label: str, do: str = "next", style: str = "primary", **action: Any) -> Document:
-    return {"id": label.lower().replace(" ", "-"), "label": label, "style": style, "action": {"do": do, **action}}
+    return {
+        "id": f"{do.replace('_', '-')}-{len(label)}",
+        "label": label,
+        "style": style,
+        "action": {"do": do, **action},
+    }
 
 
 NEXT = button("Next")

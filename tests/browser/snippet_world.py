@@ -78,22 +78,21 @@ class SnippetWorld:
         body: str = BODY,
         attributes: str = "",
         script: str = "",
-        snippet: bool = True,
+        nonce: str = "",
     ) -> str:
-        """A page of the customer with the script tag; its path.
+        """The address of a new page of the customer with the script tag.
 
         `user` is identified to analytics.js, `init` is said to the snippet itself, `script` runs before the tag.
         """
         number = next(self._numbers)
         if init is not None:
             # As Product Fruits' own loader queues it.
-            call = json.dumps(["init", self.workspace, "en", dict(init)])
+            call = json.dumps(["init", self.workspace, "en", dict(init)]).replace("<", "\\u003c")
             script = f"window.$productFruits = window.$productFruits || []; $productFruits.push({call});{script}"
-        tag = (
-            f'<script async src="{self.served.url}/snippet.js" data-workspace="{self.workspace}" {attributes}></script>'
-        )
+        source = f'src="{self.served.url}/snippet.js" data-workspace="{self.workspace}"'
+        tag = f'<script async nonce="{nonce}" {source} {attributes}></script>'
         said = f"analytics.identify({json.dumps(user)});" if user else ""
-        inside = f"{head}{body}<script>{said}{script}</script>{tag if snippet else ''}"
+        inside = f'{head}{body}<script nonce="{nonce}">{said}{script}</script>{tag}'
         events = f"{self.cdn.host}/v1"
         if analytics == "classic":
             # The queue is asked to load before the tag, as in Segment's snippet.
