@@ -6,7 +6,6 @@ and only then takes a thread, or none at all.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +16,7 @@ from flask import Flask
 from productfruits.services.connections import LiveConnection
 from productfruits.services.intake import Arrival
 from productfruits.web import observation
+from productfruits.web.awaiting import Deadlines, Outcomes
 from productfruits.web.bridge import WsgiBridge
 from productfruits.web.browser import answers as browser_answers
 from productfruits.web.browser import content, events
@@ -56,8 +56,8 @@ class Front:
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "productfruits-lookup")
         self._questions = ThreadPoolExecutor(QUESTION_THREADS, "productfruits-question")
         self.bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
-        self._outcomes = _Outcomes()
-        self._deadlines = _Deadlines()
+        self._outcomes = Outcomes()
+        self._deadlines = Deadlines()
         self._running = 0
         self._is_draining = False
 
@@ -211,63 +211,6 @@ class Front:
         if said is None:
             waiting.abandoned = True
         return said
-
-
-class _Outcomes:
-    """Carries outcomes from the writer's thread to the event loop, waking the loop once a group and not once each."""
-
-    def __init__(self) -> None:
-        self._ready: deque[tuple[asyncio.Future[Outcome | None], Outcome]] = deque()
-        self._is_woken = False
-
-    def listener(self, future: asyncio.Future[Outcome | None]) -> Callable[[Outcome], None]:
-        loop = future.get_loop()
-
-        def done(outcome: Outcome) -> None:
-            self._ready.append((future, outcome))
-            if not self._is_woken:
-                self._is_woken = True
-                loop.call_soon_threadsafe(self._deliver)
-
-        return done
-
-    def _deliver(self) -> None:
-        # First the flag, then the queue: what is added in between wakes the loop again.
-        self._is_woken = False
-        while self._ready:
-            future, outcome = self._ready.popleft()
-            if not future.done():
-                future.set_result(outcome)
-
-
-class _Deadlines:
-    """Sets futures to None when their time is over. All have the same patience, so the next one due is always first.
-
-    A timer of the event loop for each request would cost more than all the rest of waiting for it.
-    """
-
-    ROUND_S = 0.1
-
-    def __init__(self) -> None:
-        self._due: deque[tuple[float, asyncio.Future[Outcome | None]]] = deque()
-        self._is_running = False
-
-    def add(self, at: float, future: asyncio.Future[Outcome | None]) -> None:
-        self._due.append((at, future))
-        if not self._is_running:
-            self._is_running = True
-            asyncio.get_running_loop().call_later(self.ROUND_S, self._round)
-
-    def _round(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        while self._due and (self._due[0][1].done() or self._due[0][0] <= now):
-            _, future = self._due.popleft()
-            if not future.done():
-                future.set_result(None)
-        self._is_running = bool(self._due)
-        if self._is_running:
-            loop.call_later(self.ROUND_S, self._round)
 
 
 async def _read(body: IncomingBody | PageBody, receive: Receive, within_s: float) -> bytes | Answer:

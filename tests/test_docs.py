@@ -13,6 +13,8 @@ from productfruits.cli import main
 from productfruits.config import PACKAGE, PREFIX, SETTINGS
 from productfruits.database import Base
 from productfruits.segment import messages, reader, schemas
+from productfruits.web.browser import answers as page_answers
+from productfruits.web.browser import events as reports
 from productfruits.web.ingest import answers, refusals
 from productfruits.web.ingest.answers import Answer
 from productfruits.workers.metrics import Metrics
@@ -247,8 +249,9 @@ def test_no_document_names_a_folder_of_somebodys_machine(read: Document) -> None
 
 
 def test_every_refusal_is_explained() -> None:
-    codes = {*reader.WORDS, *messages.WORDS, *schemas.WORDS, *refusals.WORDS}
-    codes |= {answer.code for answer in vars(answers).values() if isinstance(answer, Answer)}
+    codes = {*reader.WORDS, *messages.WORDS, *schemas.WORDS, *refusals.WORDS, *reports.WORDS}
+    answered = [*vars(answers).values(), *vars(page_answers).values()]
+    codes |= {each.code for each in answered if isinstance(each, Answer) and each.status >= 400}
     explained = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "troubleshooting.md").read_text()))
     assert codes - explained == set()
 

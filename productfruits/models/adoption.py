@@ -61,6 +61,10 @@ class IdentitySecret(Base):
         """Names this row inside its ciphertext."""
         return f"identity_secret:{self.uid}"
 
+    def give_up(self, now: dt.datetime) -> None:
+        """It can never be read again."""
+        self.ciphertext, self.revoked_at = b"", self.revoked_at or now
+
 
 class IdentityCoverage(Base):
     """How many syncs of pages a day spoke for a user with a right hash, without one, and with a wrong one."""

@@ -4,13 +4,11 @@ A public answer. It says nothing of a user but the progress that the page needs,
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Dialect, bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from productfruits.adoption import gates, states
@@ -18,15 +16,12 @@ from productfruits.adoption.evaluate import Residual
 from productfruits.adoption.gates import Case, Verdict
 from productfruits.adoption.reasons import REASONS
 from productfruits.adoption.states import State
-from productfruits.adoption.subjects import EventCount, Subject, spellings
-from productfruits.models import ContentState, Event, User, UserAlias
-from productfruits.services import content_states, documents, following_documents, prepared, subjects
-from productfruits.services.content_states import Owner
+from productfruits.adoption.subjects import Subject, spellings
+from productfruits.models import Event
+from productfruits.services import content_states, documents, following_documents, subjects
 from productfruits.services.following_documents import moment
-from productfruits.services.prepared import AnySelect
+from productfruits.services.page_reads import Asked, Found, Reads
 from productfruits.services.sites import Shown, Site
-from productfruits.services.subjects import Counting
-from productfruits.services.times import microseconds
 
 #: Gates that also close what is in the middle.
 _ALWAYS = frozenset({"published", "schedule", "identity"})
@@ -34,133 +29,6 @@ _ALWAYS = frozenset({"published", "schedule", "identity"})
 _BESIDES_TARGETING = tuple(check for check in gates.CHECKS if check is not gates.targeting)
 _STARTED = ("in_progress", "snoozed")
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a page says about itself. Ids have been through `keys.identifier`."""
-
-    username: str | None = None
-    anonymous_id: str | None = None
-    verified: bool = False
-    language: str | None = None
-    debug: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Whoever is behind the ids of a page: a user, or a visitor whose states may be those of a user by now."""
-
-    #: Columns of the user whom the page names; None for visitors.
-    user: Any = None
-    owner: Owner | None = None
-    #: Changes whenever an answer about this one could.
-    changed: str = ""
-
-
-USER_COLUMNS = (
-    User.id,
-    User.username,
-    User.email,
-    User.traits,
-    User.first_seen_at,
-    User.last_seen_at,
-    User.visits,
-    User.visit_began_at,
-    User.changed_at,
-)
-_BY_USERNAME = select(*USER_COLUMNS).where(
-    User.workspace_id == bindparam("of_workspace"), User.username == bindparam("of_username")
-)
-_OF_USER = select(*content_states.COLUMNS).where(
-    ContentState.workspace_id == bindparam("of_workspace"), ContentState.user_id == bindparam("of_user")
-)
-_OF_VISITOR = select(*content_states.COLUMNS).where(
-    ContentState.workspace_id == bindparam("of_workspace"), ContentState.anonymous_id == bindparam("of_visitor")
-)
-
-
-class Reads:
-    """The reads that nearly every question of a page needs, through a session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def by_username(self, workspace_id: int, username: str) -> Any:
-        """The user's columns, or None."""
-        values = {"of_workspace": workspace_id, "of_username": username}
-        return self._session.execute(_BY_USERNAME, values).one_or_none()
-
-    def states(self, workspace_id: int, owner: Owner) -> Sequence[Any]:
-        """The rows of the owner's states, void ones among them."""
-        kind, value = owner
-        if kind == "user":
-            return self._session.execute(_OF_USER, {"of_workspace": workspace_id, "of_user": value}).all()
-        return self._session.execute(_OF_VISITOR, {"of_workspace": workspace_id, "of_visitor": value}).all()
-
-    def groups(self, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
-        return subjects.groups(self._session, workspace_id, user_id)
-
-    def counts(
-        self, workspace_id: int, user_id: str, asks: frozenset[EventCount], now: dt.datetime
-    ) -> dict[EventCount, int]:
-        return subjects.counts(self._session, workspace_id, user_id, asks, now)
-
-
-class QuickReads(Reads):
-    """The same on SQLite through a connection of the driver, in a tenth of the time."""
-
-    def __init__(self, session: Session, driver: Any, dialect: Dialect) -> None:
-        super().__init__(session)
-        self._driver = driver
-        self._dialect = dialect
-
-    def by_username(self, workspace_id: int, username: str) -> Any:
-        values = {"of_workspace": workspace_id, "of_username": username}
-        return next(iter(self._rows(_BY_USERNAME, values)), None)
-
-    def states(self, workspace_id: int, owner: Owner) -> Sequence[Any]:
-        kind, value = owner
-        if kind == "user":
-            return self._rows(_OF_USER, {"of_workspace": workspace_id, "of_user": value})
-        return self._rows(_OF_VISITOR, {"of_workspace": workspace_id, "of_visitor": value})
-
-    def groups(self, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
-        return subjects.in_groups(self._rows(subjects.GROUPS, {"of_workspace": workspace_id, "of_user": user_id}))
-
-    def counts(
-        self, workspace_id: int, user_id: str, asks: frozenset[EventCount], now: dt.datetime
-    ) -> dict[EventCount, int]:
-        if not asks:
-            return {}
-        question = Counting.of(asks)
-        return question.answers(self._rows(question.statement, question.values(workspace_id, user_id, now)))
-
-    def _rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
-        return prepared.of(statement, self._dialect).rows(self._driver, values)
-
-
-def find(session: Session, reads: Reads, site: Site, asked: Asked) -> Found:
-    """Who is it? One indexed read where the page names a user by username."""
-    if asked.username is not None:
-        user = reads.by_username(site.workspace_id, asked.username)
-        if user is None:
-            user = _by_alias(session, site.workspace_id, asked.username)
-        if user is not None:
-            return Found(user, ("user", user.id), f"{user.id}.{microseconds(user.changed_at)}")
-    if asked.anonymous_id is None:
-        return Found()
-    # Of a visitor who has joined a user nothing is told but the progress: the page does not say that it is this user.
-    user_id = _alias(session, site.workspace_id, "anonymous_id", asked.anonymous_id)
-    if user_id is not None:
-        changed_at = session.scalar(
-            select(User.changed_at).where(User.workspace_id == site.workspace_id, User.id == user_id)
-        )
-        if changed_at is not None:
-            return Found(None, ("user", user_id), f"{user_id}.{microseconds(changed_at)}")
-    owner: Owner = ("visitor", asked.anonymous_id)
-    rows = sorted(repr(tuple(row)) for row in reads.states(site.workspace_id, owner))
-    return Found(None, owner, hashlib.blake2b(repr(rows).encode(), digest_size=12).hexdigest())
 
 
 def tag(site: Site, asked: Asked, found: Found, now: dt.datetime) -> str:
@@ -341,21 +209,3 @@ def _told(case: Case) -> Sequence[Verdict]:
 
 def _gate(verdict: Verdict) -> dict[str, Any]:
     return {"gate": verdict.gate, "passed": verdict.passed, "code": verdict.code, "text": verdict.text}
-
-
-def _by_alias(session: Session, workspace_id: int, username: str) -> Any:
-    """The user to whom a former or second id leads."""
-    user_id = _alias(session, workspace_id, "user_id", username)
-    if user_id is None:
-        return None
-    return session.execute(
-        select(*USER_COLUMNS).where(User.workspace_id == workspace_id, User.id == user_id)
-    ).one_or_none()
-
-
-def _alias(session: Session, workspace_id: int, kind: str, value: str) -> str | None:
-    return session.scalar(
-        select(UserAlias.user_id).where(
-            UserAlias.workspace_id == workspace_id, UserAlias.kind == kind, UserAlias.value == value
-        )
-    )

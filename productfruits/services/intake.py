@@ -10,49 +10,30 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
 
-from productfruits.database import UtcDateTime, table
 from productfruits.identity import keys
 from productfruits.identity.directory import Directory, Placement, Sighting
-from productfruits.models import Connection, ConnectionSecret, Event, SeenMessage
+from productfruits.models import Event, SeenMessage
 from productfruits.segment.messages import Message, Parsed
-from productfruits.services import adoption_intake, bulk, groups, lookups, people, rejections, waiting_items
-from productfruits.services.adoption_intake import Following, Told
+from productfruits.services import (
+    adoption_events,
+    bulk,
+    connection_counters,
+    groups,
+    lookups,
+    people,
+    rejections,
+    waiting_items,
+)
+from productfruits.services.adoption_events import Told
+from productfruits.services.adoption_intake import Following
 from productfruits.services.locks import write_lock
 from productfruits.services.rejections import Refused
 from productfruits.services.times import microseconds
 
 #: Refused elements of one request that are logged one by one; the rest only counts.
 LOGGED_REFUSALS = 20
-COUNTERS = ("accepted", "duplicates", "ignored", "rejected")
-COUNT = (
-    update(table(Connection))
-    .where(table(Connection).c.id == bindparam("of_connection"))
-    .values(
-        {name: table(Connection).c[name] + bindparam(f"more_{name}") for name in COUNTERS}
-        | {
-            "first_received_at": func.coalesce(
-                table(Connection).c.first_received_at, bindparam("first", type_=UtcDateTime)
-            ),
-            "last_received_at": func.coalesce(
-                bindparam("last", type_=UtcDateTime), table(Connection).c.last_received_at
-            ),
-        }
-    )
-)
-USE = (
-    update(table(ConnectionSecret))
-    .where(table(ConnectionSecret).c.id == bindparam("of_secret"))
-    .values(last_used_at=bindparam("used"))
-)
-#: Why a message by the write key, which everybody can read in the page, was not obeyed (rule 10).
-NOT_TRUSTED = {
-    "public_delete": "A delete came from a public sender. Only the signed webhook, the auth token and the API erase.",
-    "public_alias": "A public sender tried to fold two known users into one. Send the alias from your server.",
-    "public_email": "A public sender spoke of a known user by e-mail alone. Send the userId as well.",
-}
 NO_TRAITS: Mapping[str, Any] = {}
 NOTHING = Parsed(messages=(), refused=(), ignored=0)
 
@@ -139,19 +120,19 @@ def _receive_workspace(
 ) -> None:
     group = _new_messages(session, workspace_id, arrivals)
     _place(session, workspace_id, group, now)
-    adoption_intake.take_echoes(session, workspace_id, group.echoes, now)
+    adoption_events.take_echoes(session, workspace_id, group.echoes, now)
     _log_refusals(session, workspace_id, group, arrivals)
     with bulk.in_one_go(session):
         _insert_events(session, workspace_id, group)
         _insert_seen(session, workspace_id, group.seen, now)
-        _count(session, arrivals)
+        connection_counters.count(session, arrivals)
 
 
 def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]]) -> _Group:
     """Leave out what was seen before, in the store or earlier in this very group."""
     group = _Group()
     arrived = [
-        (arrival, receipt, message, adoption_intake.told(message, arrival.received_at))
+        (arrival, receipt, message, adoption_events.told(message, arrival.received_at))
         for arrival, receipt in arrivals
         for message in arrival.parsed.messages
     ]
@@ -221,7 +202,7 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
                         candidate.arrival.received_at,
                         candidate.arrival.source,
                         "not_trusted",
-                        NOT_TRUSTED[placement.reason or ""],
+                        rejections.NOT_TRUSTED[placement.reason or ""],
                     )
                 )
             case _:
@@ -242,7 +223,7 @@ def _following(session: Session, workspace_id: int, group: _Group, directory: Di
     """Who follows what these messages mean for tours and checklists; None where they can mean nothing."""
     waiting = waiting_items.load(session, workspace_id, group.generation)
     events = [candidate.told for candidate in group.candidates if candidate.told is not None]
-    contents = adoption_intake.find_contents(session, workspace_id, events) if events else {}
+    contents = adoption_events.find_contents(session, workspace_id, events) if events else {}
     for candidate in group.candidates:
         if candidate.told is not None and candidate.told in contents:
             candidate.content_id = contents[candidate.told].id
@@ -314,16 +295,3 @@ def _log_refusals(
             for refusal in arrival.parsed.refused[:LOGGED_REFUSALS]
         )
     rejections.record(session, workspace_id, group.refused)
-
-
-def _count(session: Session, arrivals: Sequence[tuple[Arrival, Receipt]]) -> None:
-    """Count for the settings page, and note when a secret was last used."""
-    for connection_id in sorted({a.connection_id for a, _ in arrivals if a.connection_id is not None}):
-        mine = [(a, r) for a, r in arrivals if a.connection_id == connection_id]
-        received = [a.received_at for a, _ in mine if a.refusal is None]
-        counts = {f"more_{name}": sum(getattr(receipt, name) for _, receipt in mine) for name in COUNTERS}
-        times = {"first": min(received, default=None), "last": max(received, default=None)}
-        bulk.send(session, COUNT, {"of_connection": connection_id, **counts, **times})
-    for secret_id in sorted({a.secret_id for a, _ in arrivals if a.secret_id is not None}):
-        used = max(a.received_at for a, _ in arrivals if a.secret_id == secret_id)
-        bulk.send(session, USE, {"of_secret": secret_id, "used": used})

@@ -14,6 +14,13 @@ from productfruits.services.pages import Page
 #: Newest refusals that are kept of one workspace.
 KEPT = 200
 
+#: Why a message by the write key, which everybody can read in the page, was not obeyed (rule 10).
+NOT_TRUSTED = {
+    "public_delete": "A delete came from a public sender. Only the signed webhook, the auth token and the API erase.",
+    "public_alias": "A public sender tried to fold two known users into one. Send the alias from your server.",
+    "public_email": "A public sender spoke of a known user by e-mail alone. Send the userId as well.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

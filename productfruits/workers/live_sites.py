@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.services import sites
-from productfruits.services.browser_content import QuickReads, Reads
+from productfruits.services.page_reads import QuickReads, Reads
 from productfruits.services.sites import Site
 from productfruits.services.vault import Undecryptable, Vault
 from productfruits.workers.writer import StoreUnavailable

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.segment.messages import Message
 from productfruits.services import workspaces
+from tests.services.contents import checklist, happened, publish, tour
 from tests.services.messages import NOW, arrival, message, receive
 
 
@@ -45,10 +46,19 @@ def members(count: int, start: int) -> list[Message]:
     ]
 
 
-@pytest.mark.parametrize("made", [newcomers, regulars, members])
+def onlookers(count: int, start: int) -> list[Message]:
+    """Stored users who begin a tour and do what an item of a checklist waits for."""
+    began = [happened("tour_started", 1, f"user-{n}", event_id=f"e-{start}-{n}") for n in range(count)]
+    did = [message("track", f"user-{n}", message_id=f"t-{start}-{n}", name="Connected") for n in range(count)]
+    return began + did
+
+
+@pytest.mark.parametrize("made", [newcomers, regulars, members, onlookers])
 def test_a_larger_group_takes_no_more_statements(engine: Engine, sessions: sessionmaker[Session], made: Any) -> None:
     with sessions.begin() as session:
         workspace_id = workspaces.create(session, "Acme", now=NOW).id
+        publish(session, workspace_id, "tour", tour("welcome"))
+        publish(session, workspace_id, "checklist", checklist(connect={"by": "event", "event": "Connected"}))
     receive(sessions, [arrival(workspace_id, *newcomers(40, start=0), *members(40, 0))])
 
     small = statements(engine, sessions, workspace_id, made(4, 100))

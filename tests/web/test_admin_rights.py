@@ -73,7 +73,7 @@ ELSEWHERE: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", "/password"): (gate.PUBLIC, {"token": "x", "password": "y" * 12}),
 }
 #: Rooms whose routes know no session cookie and have tests of their own.
-OTHER_ROOMS = ("api.", "api_docs.", "assets.", "ingest.", "operations.")
+OTHER_ROOMS = ("api.", "api_docs.", "assets.", "browser.", "ingest.", "operations.")
 
 each_page = pytest.mark.parametrize(("method", "rule"), PAGES, ids=lambda value: value.replace(W, "…"))
 each_unsafe = pytest.mark.parametrize(

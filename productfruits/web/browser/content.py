@@ -7,8 +7,8 @@ from typing import Any
 
 from productfruits.segment import reader
 from productfruits.segment.reader import Unreadable
-from productfruits.services import browser_content
-from productfruits.services.browser_content import Asked
+from productfruits.services import browser_content, page_reads
+from productfruits.services.page_reads import Asked
 from productfruits.services.sites import Site
 from productfruits.web.browser import answers
 from productfruits.web.browser.door import BrowserDoor, refuses
@@ -35,7 +35,7 @@ def answer(door: BrowserDoor, said: Mapping[str, Any] | Answer, if_none_match: s
         if isinstance(asked, Answer):
             return asked
         with door.sites.asking() as (session, reads):
-            found = browser_content.find(session, reads, site, asked)
+            found = page_reads.find(session, reads, site, asked)
             tag = browser_content.tag(site, asked, found, now)
             if if_none_match is not None and fits(if_none_match, tag):
                 return answers.not_modified(tag)

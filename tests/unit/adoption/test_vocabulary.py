@@ -1,4 +1,7 @@
+import re
+
 from productfruits.adoption import vocabulary
+from productfruits.config import PACKAGE
 
 
 def test_every_name_is_the_raw_name_in_title_case() -> None:
@@ -16,3 +19,17 @@ def test_own_properties_never_repeat_a_common_one() -> None:
     for event in vocabulary.EVENTS.values():
         assert not set(event.properties) & set(vocabulary.COMMON)
         assert len(set(event.properties)) == len(event.properties)
+
+
+def test_the_documentation_lists_every_event_with_its_properties_in_order() -> None:
+    text = (PACKAGE.parent / "docs" / "events.md").read_text()
+    rows = re.findall(r"^\| ([A-Z][A-Za-z ]+) \| `([a-z_]+)` \| (.*) \|$", text, re.MULTILINE)
+    documented = [(name, raw, tuple(re.findall(r"`(\w+)`", properties))) for name, raw, properties in rows]
+    assert documented == [(event.name, event.raw, event.properties) for event in vocabulary.EVENTS.values()]
+    common = text.partition("## Properties of every event")[2].partition("\n## ")[0]
+    named = [
+        name for row in re.findall(r"^\| (`.*?`) \|", common, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    ]
+    assert sorted(named) == sorted(vocabulary.COMMON)
+    for values in (vocabulary.START_REASONS, vocabulary.END_REASONS, vocabulary.ITEM_WAYS):
+        assert ", ".join(f"`{value}`" for value in values) in text

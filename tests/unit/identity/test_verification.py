@@ -1,7 +1,10 @@
 import datetime as dt
+import subprocess
+from typing import Any
 
 import pytest
 
+from productfruits.config import PACKAGE
 from productfruits.identity.verification import Proof, Verdict, sign, verify
 
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
@@ -52,3 +55,31 @@ def test_what_does_not_verify(username: str, given: str | None, expiration: str 
 
 def test_without_a_secret_nothing_verifies() -> None:
     assert verify("ada", sign(b"", "ada"), None, secrets=(), now=NOW).verdict is Verdict.MISMATCH
+
+
+SECRET, USERNAME, ENDS = "idv_example", "user-1042", 1790000000
+
+
+def documented(language: str) -> str:
+    """The code of the documentation in this language."""
+    text = (PACKAGE.parent / "docs" / "identity-verification.md").read_text()
+    return text.partition(f"```{language}\n")[2].partition("\n```")[0]
+
+
+def test_the_examples_of_the_documentation_are_right() -> None:
+    text = (PACKAGE.parent / "docs" / "identity-verification.md").read_text()
+    for ends in (None, ENDS):
+        assert sign(SECRET.encode(), USERNAME, ends) in text
+
+
+def test_the_python_of_the_documentation_signs_alike() -> None:
+    names: dict[str, Any] = {}
+    exec(documented("python"), names)
+    for ends in (None, ENDS):
+        assert names["identity_hash"](SECRET, USERNAME, ends) == sign(SECRET.encode(), USERNAME, ends)
+
+
+def test_the_javascript_of_the_documentation_signs_alike() -> None:
+    call = f"console.log(identityHash('{SECRET}', '{USERNAME}')); console.log(identityHash('{SECRET}', 'é', {ENDS}))"
+    done = subprocess.run(["node", "-e", f"{documented('javascript')}\n{call}"], capture_output=True, text=True)
+    assert done.stdout.split() == [sign(SECRET.encode(), USERNAME), sign(SECRET.encode(), "é", ENDS)], done.stderr
