@@ -19,8 +19,8 @@ from urllib.parse import quote
 from playwright.sync_api import Page
 
 from productfruits.config import Settings
-from productfruits.services import api_keys, connections, workspaces
-from productfruits.workers.runtime import open_runtime
+from productfruits.services import adoption_settings, api_keys, connections, workspaces
+from productfruits.workers.runtime import Runtime, open_runtime
 from tests.browser.furnished import send
 from tests.clients.segment_cdn import SegmentCdn, bundled, classic, segment_cdn
 from tests.served import Served, serve
@@ -57,6 +57,11 @@ class SnippetWorld:
         self.api("POST", f"/{kind}s", {"key": key, "name": key, **document})
         self.api("POST", f"/{kind}s/{document.get('key', key)}/publish")
         return str(document.get("key", key))
+
+    def rename(self, names: Mapping[str, str | None]) -> None:
+        """Give our events these names for Segment, None: switched off."""
+        with beside(self.served.data_dir) as runtime, runtime.writing() as session:
+            adoption_settings.change(session, workspaces.by_key(session, self.workspace).id, event_names=names)
 
     def user(self, **traits: Any) -> str:
         """A user whom the store knows from a webhook."""
@@ -135,19 +140,25 @@ class SnippetWorld:
 
 
 @contextmanager
+def beside(folder: Path) -> Iterator[Runtime]:
+    """The store of a running server, as the commands open it, without a process for each of them."""
+    runtime = open_runtime(Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'productfruits.db'}"))
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+
+
+@contextmanager
 def snippet_world(folder: Path, **settings: str) -> Iterator[SnippetWorld]:
     now = dt.datetime.now(dt.UTC)
     with serve(folder, **settings) as served, segment_cdn() as cdn:
-        # Beside the server, as the commands do it, without a process for each of them.
-        settings_of_server = Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'productfruits.db'}")
-        runtime = open_runtime(settings_of_server)
-        with runtime.writing() as session:
+        with beside(folder) as runtime, runtime.writing() as session:
             workspace = workspaces.create(session, "Site", now)
             made = connections.activate(session, workspace, now, runtime.vault)
             api_key = api_keys.create(session, workspace, "tests", now).key
             url = connections.webhook_url(served.url, made.webhook_token)
             world = SnippetWorld(served, cdn, workspace.key, url, made.webhook_secret, api_key)
-        runtime.close()
         yield world
 
 

@@ -1,7 +1,7 @@
 """The snippet in pages that are hostile, strict, broken, or used with the keyboard, and what it leaves there."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.furnished import BAIT
 from tests.browser.snippet_content import BACK, FINISH, NEXT, button, checklist, for_user, item, modal, tooltip, tour
-from tests.browser.snippet_world import BODY, SnippetWorld, card, snippet_world, until
+from tests.browser.snippet_world import BODY, SnippetWorld, card, until
 
 HOSTILE_CSS = """
 * { letter-spacing: 3px !important; box-sizing: content-box !important; visibility: inherit; direction: inherit }
@@ -36,12 +36,6 @@ EventTarget.prototype.removeEventListener = function (type, heard, ...more) {
 const { pushState } = history;
 window.__untouched = () => history.pushState === pushState;
 """
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnippetWorld]:
-    with snippet_world(tmp_path_factory.mktemp("snippet") / "served") as running:
-        yield running
 
 
 def test_neither_css_nor_csp_nor_bait_of_a_page_harm_it_or_are_harmed(

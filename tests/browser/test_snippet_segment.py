@@ -1,18 +1,10 @@
 """The snippet beside the released analytics.js: who the user is, what is sent to Segment, and what is not."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.snippet_content import BACK, FINISH, NEXT, checklist, for_user, item, modal, tooltip, tour
-from tests.browser.snippet_world import Analytics, SnippetWorld, card, raw_names, snippet_world, until
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnippetWorld]:
-    with snippet_world(tmp_path_factory.mktemp("snippet") / "served") as running:
-        yield running
+from tests.browser.snippet_world import Analytics, SnippetWorld, card, raw_names, until
 
 
 @pytest.mark.parametrize("analytics", ["classic", "bundled"])
