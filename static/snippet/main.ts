@@ -94,7 +94,7 @@ function start(): void {
     },
     safeExec: (work) => void loaded.then(guarded(work)),
     async debug() {
-      const reports = service ? await service.debug() : NO_CONSENT;
+      const reports = service ? await service.debug().catch(() => []) : NO_CONSENT;
       print(reports);
       return reports;
     },

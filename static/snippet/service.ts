@@ -6,7 +6,7 @@ import type { Config } from "./config";
 import type { Answer, Message } from "./content";
 import { explain } from "./debug";
 import { type Director, openDirector } from "./director";
-import { later, together, type Undo } from "./edge";
+import { later, listen, together, type Undo } from "./edge";
 import type { Identity } from "./identity";
 import { onNavigation } from "./navigation";
 import { openOutbox } from "./outbox";
@@ -15,7 +15,7 @@ import { isSafe } from "./richtext";
 import type { GateReport, UserData } from "./snippet";
 import { openStage } from "./stage";
 import { openStates, type States } from "./states";
-import type { Store } from "./store";
+import { ofTab, type Store } from "./store";
 import { openSync } from "./sync";
 import { openTabs } from "./tabs";
 import { filler } from "./texts";
@@ -80,7 +80,7 @@ export function startService({ config, store, identity, reporter, language, prev
       return () => trackers.delete(heard);
     },
     openUrl,
-    leads: tabs.leads,
+    leads: () => tabs.leads() && Boolean(document.body),
     language,
   });
   const more = () => ({ language: language(), preview });
@@ -125,10 +125,9 @@ export function startService({ config, store, identity, reporter, language, prev
   const identified = (user: UserData) => {
     const traits = identity.traits();
     const print = JSON.stringify([user.username, traits]);
-    // A page says the same at every load; the service needs to hear it once a day at most.
-    const day = new Date().toISOString().slice(0, 10);
-    if (!user.username || store.read("said") === day + print) return;
-    store.write("said", day + print);
+    // A page says the same at every load; once a visit is enough.
+    if (!user.username || ofTab("said") === print) return;
+    ofTab("said", print);
     put({ type: "identify", message_id: uuid(), timestamp: new Date().toISOString(), traits });
   };
   const waitFor = (ms: number) => later(ms, () => identity.isKnown() || (analytics.isThere() && ms < LOADING_MS) || sync.now());
@@ -139,6 +138,7 @@ export function startService({ config, store, identity, reporter, language, prev
       director.update();
       sync.within(NAVIGATED_MS);
     }),
+    listen(document, "DOMContentLoaded", director.update),
     waitFor(UNKNOWN_MS),
     waitFor(LOADING_MS),
     outbox.undo,

@@ -3,6 +3,8 @@
 
 import { listen, type Undo } from "./edge";
 
+const MARK = "productfruits:";
+
 export interface Store {
   read<T>(name: string): T | null;
   write(name: string, value: unknown): void;
@@ -13,9 +15,9 @@ export interface Store {
 }
 
 export function openStore(workspace: string): Store {
-  const prefix = `productfruits:${workspace}:`;
+  const prefix = `${MARK}${workspace}:`;
   const memory = new Map<string, string>();
-  const disk = reachable();
+  const disk = reachable("localStorage");
 
   function raw(key: string): string | null {
     return disk ? disk.getItem(key) : (memory.get(key) ?? null);
@@ -42,14 +44,16 @@ export function openStore(workspace: string): Store {
       listen<StorageEvent>(window, "storage", (event) => event.key === prefix + name && heard()),
     clear() {
       memory.clear();
-      for (const key of Object.keys(disk ?? {})) if (key.startsWith(prefix)) disk?.removeItem(key);
+      for (const each of [disk, reachable("sessionStorage")]) {
+        for (const key of Object.keys(each ?? {})) if (key.startsWith(MARK)) each?.removeItem(key);
+      }
     },
   };
 }
 
-function reachable(): Storage | null {
+function reachable(kind: "localStorage" | "sessionStorage"): Storage | null {
   try {
-    return window.localStorage;
+    return window[kind];
   } catch {
     return null;
   }
@@ -57,11 +61,7 @@ function reachable(): Storage | null {
 
 /** What this tab remembers until it is closed, over page loads. */
 export function ofTab(name: string, value?: string): string {
-  const key = `productfruits:${name}`;
-  try {
-    if (value !== undefined) sessionStorage.setItem(key, value);
-    return sessionStorage.getItem(key) ?? "";
-  } catch {
-    return value ?? "";
-  }
+  const disk = reachable("sessionStorage");
+  if (value !== undefined) disk?.setItem(MARK + name, value);
+  return disk?.getItem(MARK + name) ?? value ?? "";
 }

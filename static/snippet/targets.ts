@@ -4,7 +4,7 @@ import { guarded, later, type Undo } from "./edge";
 import type { Target } from "./content";
 import { HOST } from "./stage";
 
-const CLICKABLE = "a,button,summary,label,[role=button],[role=link],[role=menuitem],[role=tab]";
+const CLICKABLE = "a,button,input,summary,label,[role]";
 /** Often enough for the eye, seldom enough for a page that changes all the time. */
 const PACE_MS = 100;
 
@@ -77,15 +77,11 @@ function bySelector(places: ParentNode[], selector: string): Element | null {
 }
 
 function byText(places: ParentNode[], text: string): Element | null {
-  const wanted = squeezed(text);
   for (const place of places) {
-    let deepest: Element | null = null;
-    for (const element of place.querySelectorAll("*")) {
-      if (deepest && !deepest.contains(element)) break;
-      const says = element instanceof HTMLInputElement ? element.value : (element.textContent ?? "");
-      if (squeezed(says) === wanted && isVisible(element)) deepest = element;
+    for (const element of place.querySelectorAll(CLICKABLE)) {
+      const says = (element as HTMLInputElement).value || element.textContent || "";
+      if (squeezed(says) === squeezed(text) && isVisible(element)) return element;
     }
-    if (deepest) return deepest.closest(CLICKABLE) ?? deepest;
   }
   return null;
 }

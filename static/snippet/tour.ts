@@ -33,6 +33,9 @@ export interface TourRun {
   stop: Undo;
 }
 
+/** A click may lead to another page: the next step shows there, and not for a blink here. */
+const LEAVING_MS = 250;
+
 /** Goes on where the user is in it, else begins for this reason. */
 export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world: TourWorld): TourRun {
   const { steps } = tour;
@@ -80,7 +83,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     const { advance } = step;
     if (advance.on === "event") undos.push(world.onTracked((name) => name === advance.event && complete()));
     if (advance.on === "click" && target) {
-      const clicked = (event: Event) => event.composedPath().includes(target) && complete();
+      const clicked = (event: Event) => event.composedPath().includes(target) && complete(LEAVING_MS);
       undos.push(listen(document, "click", clicked, true));
     }
     tell(step);
@@ -105,10 +108,14 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     if (then === "stop" || to >= steps.length) end("dismissed", "target_missing");
     else enter(Math.abs(to), to < 0 ? 1 : direction);
   };
-  const complete = () => {
+  const complete = (pause = 0) => {
     report("tour_step_completed", {}, index + 1);
-    if (index + 1 < steps.length) enter(index + 1);
-    else end("completed", "completed");
+    const next = steps[index + 1];
+    if (!next) return end("completed", "completed");
+    if (!pause) return enter(index + 1);
+    stop();
+    states.change(tour, { step_id: next.id });
+    undos.push(later(pause, () => enter(index + 1)));
   };
   const end = (state: "completed" | "dismissed", why: EndReason | "completed") => {
     if (over) return;
@@ -161,7 +168,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     tour,
     step: () => steps[index],
     isShowing: () => showing,
-    next: complete,
+    next: () => complete(),
     goTo(stepId) {
       const to = steps.findIndex((step) => step.id === stepId);
       enter(to);

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from playwright.sync_api import Page
 
@@ -52,16 +52,25 @@ class SnippetWorld:
             return json.loads(answer.read() or b"null")
 
     def publish(self, kind: str, document: Mapping[str, Any]) -> str:
-        """Make and publish a tour or checklist. Its key."""
+        """Make and publish a tour or checklist, and wait until pages get it. Its key."""
         key = f"{kind}-{next(self._numbers)}"
         self.api("POST", f"/{kind}s", {"key": key, "name": key, **document})
-        self.api("POST", f"/{kind}s/{document.get('key', key)}/publish")
-        return str(document.get("key", key))
+        self.api("POST", f"/{kind}s/{key}/publish")
+        # A server remembers a workspace for up to a second.
+        assert until(lambda: key in [each["key"] for each in self.content(debug="1")["why"]], True)
+        return key
+
+    def content(self, **asked: str) -> Any:
+        """What the service answers to a page of somebody."""
+        query = urlencode({"workspace": self.workspace, **asked})
+        with urllib.request.urlopen(f"{self.served.url}/browser/v1/content?{query}", timeout=20) as answer:
+            return json.loads(answer.read())
 
     def rename(self, names: Mapping[str, str | None]) -> None:
         """Give our events these names for Segment, None: switched off."""
         with beside(self.served.data_dir) as runtime, runtime.writing() as session:
             adoption_settings.change(session, workspaces.by_key(session, self.workspace).id, event_names=names)
+        assert until(lambda: self.content()["settings"]["event_names"], names) == names
 
     def user(self, **traits: Any) -> str:
         """A user whom the store knows from a webhook."""
