@@ -3,8 +3,6 @@
 
 interface Window {
   analytics?: unknown;
-  $productFruits?: unknown[];
-  productFruits?: { api?: { events?: { track(name: string, properties?: object): void } } };
 }
 
 const SHOWN = 50;
@@ -40,8 +38,8 @@ window.analytics = {
   track: (name: string, properties: object = {}) => list("track", name, properties),
   identify: (id: string, traits: object = {}) => list("identify", id, traits),
 };
-window.$productFruits = window.$productFruits ?? [];
-window.$productFruits.push(["init", null, navigator.language, user]);
+const queue = (window.$productFruits ??= []);
+queue.push(["init", "", navigator.language, user]);
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-does]")) {
