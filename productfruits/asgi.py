@@ -179,7 +179,9 @@ class Front:
         known = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
         if_none_match = None if known is None else known.decode("latin-1")
         if isinstance(said, Answer) or (
-            self._is_sqlite and self._pages.sites.remembered(str(said.get("workspace"))) is not None
+            self._is_sqlite
+            and not said.get("preview")  # which writes
+            and self._pages.sites.remembered(str(said.get("workspace"))) is not None
         ):
             answer = content.answer(self._pages, said, if_none_match)
         else:

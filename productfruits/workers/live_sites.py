@@ -13,6 +13,7 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from productfruits.database import begin_immediate
 from productfruits.services import sites
 from productfruits.services.page_reads import QuickReads, Reads
 from productfruits.services.sites import Site
@@ -74,15 +75,15 @@ class LiveSites:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """A session for an answer to a page; raises `StoreUnavailable` for what the store cannot do now."""
-        try:
-            with self._sessions() as session:
-                yield session
-        except Undecryptable as err:
-            log.error("secret_undecryptable", message=str(err))
-            raise StoreUnavailable() from err
-        except SQLAlchemyError as err:
-            log.warning("store_failed", error=type(err).__name__)
-            raise StoreUnavailable() from err
+        with _available(), self._sessions() as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """The same, and what was written in it is committed at its end."""
+        with _available(), self._sessions.begin() as session:
+            begin_immediate(session)
+            yield session
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[tuple[Session, Reads]]:
@@ -136,3 +137,16 @@ class LiveSites:
                 self._known.clear()
             self._known[key] = _Known(site, read_at)
         return site
+
+
+@contextlib.contextmanager
+def _available() -> Iterator[None]:
+    """What the store cannot do now, as `StoreUnavailable`."""
+    try:
+        yield
+    except Undecryptable as err:
+        log.error("secret_undecryptable", message=str(err))
+        raise StoreUnavailable() from err
+    except SQLAlchemyError as err:
+        log.warning("store_failed", error=type(err).__name__)
+        raise StoreUnavailable() from err

@@ -39,6 +39,10 @@ if (form) {
   // Sent by the server with the answer to a draft that was saved.
   document.addEventListener("draft-saved", () => {
     const preview = document.querySelector<HTMLIFrameElement>("iframe[data-preview]");
-    if (preview) preview.src = preview.src;
+    if (!preview) return;
+    // The address has to differ before its fragment, or the browser only looks for a place in the page.
+    const address = new URL(preview.src);
+    address.searchParams.set("saved", String(Date.now()));
+    preview.src = address.href;
   });
 }

@@ -139,6 +139,8 @@ export interface Answer {
   completed: string[];
   /** What the service found out itself. */
   unreported: Message[];
+  /** Of a preview: what goes on showing it. */
+  preview?: string;
   why?: GateReport[];
   reasons?: Record<string, { gate: string; text: string }>;
 }

@@ -91,6 +91,8 @@ export function startService({ config, store, identity, reporter, language, prev
     more,
     heard(answer, since) {
       ({ settings, traits: known } = answer);
+      // A link works once; what it gave us holds for this tab.
+      if (answer.preview) preview = ofTab("preview", answer.preview);
       states.learn(answer.contents, since);
       director.use(answer);
       if (tabs.leads()) answer.unreported.forEach(handOn);

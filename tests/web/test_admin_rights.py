@@ -57,6 +57,7 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", f"{C}/archive"): ("editor", {}),
     ("POST", f"{C}/unarchive"): ("editor", {}),
     ("POST", f"{C}/duplicate"): ("editor", {"key": "copy"}),
+    ("POST", f"{C}/preview-link"): ("editor", {"page": "https://app.example.com/"}),
     ("GET", f"{C}/numbers"): ("viewer", {}),
     ("POST", f"{C}/reset"): ("editor", {"confirm": "reset"}),
     ("GET", f"{S}/snippet"): ("viewer", {}),
@@ -348,7 +349,7 @@ def test_every_page_carries_the_security_headers(shared: World, method: str, rul
         headers = answer.headers
         assert headers["Content-Security-Policy"] == (
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
-            "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "img-src 'self' data:; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"

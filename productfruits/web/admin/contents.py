@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from productfruits.adoption import documents
 from productfruits.adoption.documents import Document, InvalidDocument, Problem
 from productfruits.models import Content
-from productfruits.services import audiences, contents, publishing, starters, themes
+from productfruits.services import audiences, contents, previews, publishing, starters, themes
 from productfruits.web import current_runtime
 from productfruits.web.admin import forms, gate
 from productfruits.web.admin.editor import blank, controls, reading, rules
@@ -141,6 +141,18 @@ def duplicate(place: Place, content_key: str) -> ResponseReturnValue:
     return _to_editor(place, said["key"])
 
 
+@gate.page(f"{ONE}/preview-link", needs="editor", methods=("POST",))
+def preview_link(place: Place, content_key: str) -> ResponseReturnValue:
+    """A link that shows the draft once in the customer's own app."""
+    page = forms.read(forms.Preview)["page"]
+    with current_runtime().writing() as store:
+        content = contents.by_key(store, place.workspace.id, content_key)
+        gate.record(store, place, "content.preview_link_made", content=content_key)
+        view = _view(store, place, content, content.draft, ())
+        link = previews.link(page, content, gate.secret_key(), gate.now())
+        return _page(store, content, view | {"preview_link": link})
+
+
 def _publish(store: Any, content: Content, place: Place) -> str:
     number = publishing.publish(store, content, place.admin.email, gate.now())
     return f"Version {number} is live. Pages get it with their next question."
@@ -190,6 +202,7 @@ def _view(
         ],
         "problems": problems,
         "saved_at": gate.now() if saved else None,
+        "preview_url": _preview_url(place, content),
         "redrawn": _is_background(),
         "rule_kinds": rules.KINDS,
         "rule_matches": rules.MATCHES,
@@ -201,6 +214,12 @@ def _view(
             "themes": [theme.key for theme in themes.every(store, content.workspace_id)],
         },
     }
+
+
+def _preview_url(place: Place, content: Content) -> str:
+    """The demo app with the draft in it and nothing else."""
+    demo = url_for("admin.demo_show", workspace=place.workspace.key)
+    return previews.with_pass(demo, content, gate.secret_key(), gate.now())
 
 
 def _page(store: Any, content: Content, view: dict[str, Any], status: int = 200) -> ResponseReturnValue:

@@ -142,6 +142,10 @@ class Pace(Form):
         return {name: None if name.startswith("limit_") and value == "" else value for name, value in data.items()}
 
 
+class Preview(Form):
+    page = fields.URL(required=True, schemes=("http", "https"), require_tld=False)
+
+
 class NewKey(Form):
     key = text(100)
 

@@ -2,7 +2,8 @@
 
 from flask import Flask, Response
 
-#: No inline script, no inline style, nothing from elsewhere. `font-src` is for the typeface in static/dist.
+#: No inline script, no inline style, nothing from elsewhere. `font-src` is for the typeface in static/dist, `frame-src`
+#: for the preview of content, which stands in a sandbox of its own.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -11,6 +12,7 @@ POLICY = "; ".join(
         "connect-src 'self'",
         "font-src 'self'",
         "img-src 'self' data:",
+        "frame-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",

@@ -33,6 +33,11 @@ def content(body: bytes, tag: str) -> Answer:
     return Answer(200, "ok", body, {**OPEN, **PRIVATE, "ETag": tag})
 
 
+def draft(body: bytes) -> Answer:
+    """A preview: kept by nobody."""
+    return Answer(200, "ok", body, {**OPEN, **NEVER})
+
+
 def not_modified(tag: str) -> Answer:
     return Answer(304, "not_modified", b"", {**OPEN, **PRIVATE, "ETag": tag})
 

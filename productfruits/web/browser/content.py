@@ -7,7 +7,7 @@ from typing import Any
 
 from productfruits.segment import reader
 from productfruits.segment.reader import Unreadable
-from productfruits.services import browser_content, page_reads
+from productfruits.services import browser_content, page_reads, previews
 from productfruits.services.page_reads import Asked
 from productfruits.services.sites import Site
 from productfruits.web.browser import answers
@@ -30,6 +30,8 @@ def answer(door: BrowserDoor, said: Mapping[str, Any] | Answer, if_none_match: s
         site = door.sites.find(_text(said.get("workspace")) or "")
         if site is None:
             return answers.UNKNOWN_WORKSPACE
+        if preview := _text(said.get("preview")):
+            return _preview(door, site, preview, _text(said.get("language")), now)
         door.notes.saw(site.workspace_id, now)
         asked = ask(door, site, said, now)
         if isinstance(asked, Answer):
@@ -42,6 +44,17 @@ def answer(door: BrowserDoor, said: Mapping[str, Any] | Answer, if_none_match: s
             return answers.content(browser_content.answer(session, reads, site, asked, found, now), tag)
     except StoreUnavailable:
         return answers.UNAVAILABLE
+
+
+def _preview(door: BrowserDoor, site: Site, token: str, language: str | None, now: dt.datetime) -> Answer:
+    """A draft, for whoever was given a link to it. Opening the link is written down, so that it works once."""
+    try:
+        with door.sites.writing() as session:
+            key = door.runtime.keyring.secret_key
+            content, given = previews.open_preview(session, site.workspace_id, token, key, now)
+            return answers.draft(previews.answer(session, content, site.key, given, language))
+    except previews.InvalidPreview as err:
+        return answers.invalid("invalid_preview", str(err))
 
 
 def ask(door: BrowserDoor, site: Site, said: Mapping[str, Any], now: dt.datetime) -> Asked | Answer:
