@@ -2,6 +2,7 @@
 //
 //   admin.css        static/admin/admin.css through Tailwind, with the classes that the templates use
 //   admin.js         every static/admin/*.ts but theme.ts; each module starts itself and looks for the elements it serves
+//   functions.js     static/functions: what stands around a Segment function inside its isolate; no page loads it
 //   theme.js         static/admin/theme.ts alone, since it must run before the first paint
 //   htmx.js          htmx as published
 //   inter.woff2      the typeface of the pages, Latin; other scripts fall back to the system's
@@ -72,6 +73,7 @@ async function buildScripts() {
   const admin = modules.map((name) => `import "./${name.replace(/\.ts$/, "")}";\n`).join("");
   await build({ ...options, stdin: { contents: admin, resolveDir: source, sourcefile: "admin.ts" }, outfile: join(built, "admin.js") });
   await build({ ...options, entryPoints: [join(source, "theme.ts")], outfile: join(built, "theme.js") });
+  await build({ ...options, entryPoints: [join(root, "static", "functions", "main.ts")], outfile: join(built, "functions.js") });
 }
 
 function icons() {
