@@ -20,6 +20,7 @@ PREFIX = "PRODUCTFRUITS_"
 PACKAGE = Path(__file__).resolve().parent
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("json", "console")
+SWITCH = ("on", "off")
 #: A session key shorter than this can be guessed; the published placeholders below are worse.
 SECRET_KEY_MIN_BYTES = 32
 PLACEHOLDERS = ("changeme", "change-me", "secret", "dev", "insecure", "your-secret-key", "placeholder")
@@ -65,6 +66,14 @@ SETTINGS = (
         "none",
         "Addresses or networks, comma separated, whose X-Forwarded-For, -Proto and -Host are believed.",
     ),
+    Setting(
+        "EGRESS_ALLOW",
+        "none",
+        "Private networks, comma separated, that destinations and functions may send to, like 10.1.0.0/16.",
+    ),
+    Setting(
+        "DELIVERIES", "on", "on: `serve` sends to destinations itself; off: only `productfruits worker` processes do."
+    ),
     Setting("METRICS_TOKEN", "none", "Bearer token for /metrics; without it only a loopback server answers."),
     Setting("THREADS", "16", "Threads for pages and the API; waiting webhooks need none."),
     Setting("QUEUE_MESSAGES", "20000", "Messages that may wait for the store before senders are told to come back."),
@@ -86,6 +95,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     trusted_proxies: tuple[Network, ...] = ()
+    egress_allow: tuple[Network, ...] = ()
+    deliveries: bool = True
     metrics_token: str | None = None
     threads: int = 16
     queue_messages: int = 20_000
@@ -125,7 +136,9 @@ def load() -> Settings:
             public_url=_public_url(env.str("PUBLIC_URL", "") or None),
             host=env.str("HOST", "") or "127.0.0.1",
             port=env.int("PORT", 8000, validate=_between(0, 65_535)),
-            trusted_proxies=_networks(env.str("TRUSTED_PROXIES", "")),
+            trusted_proxies=_networks("TRUSTED_PROXIES", env.str("TRUSTED_PROXIES", "")),
+            egress_allow=_networks("EGRESS_ALLOW", env.str("EGRESS_ALLOW", "")),
+            deliveries=env.str("DELIVERIES", "on", validate=_one_of(SWITCH)) == "on",
             metrics_token=env.str("METRICS_TOKEN", "") or None,
             threads=env.int("THREADS", 16, validate=_between(1, 256)),
             queue_messages=env.int("QUEUE_MESSAGES", 20_000, validate=_between(1, 10_000_000)),
@@ -190,12 +203,12 @@ def _public_url(url: str | None) -> str | None:
     return url.rstrip("/")
 
 
-def _networks(text: str) -> tuple[Network, ...]:
+def _networks(name: str, text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
     except ValueError as err:
         raise InvalidSettings(
-            f"PRODUCTFRUITS_TRUSTED_PROXIES: {err}. Give addresses or networks, like 10.0.0.5,192.168.0.0/24"
+            f"{PREFIX}{name}: {err}. Give addresses or networks, like 10.0.0.5,192.168.0.0/24"
         ) from err
 
 

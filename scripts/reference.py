@@ -49,6 +49,10 @@ decrypt.
 `{PREFIX}PUBLIC_URL` is what Segment's form, invitations and the setup link are made of. With https it also makes
 cookies secure. `{PREFIX}HOST` and `{PREFIX}PORT` are where the server listens; port 0 takes a free one.
 `{PREFIX}TRUSTED_PROXIES` names the reverse proxies whose `X-Forwarded-*` headers are believed.
+
+Requests that this server sends (to destinations, from functions) go to public addresses only, however a name or number
+is spelled. `{PREFIX}EGRESS_ALLOW` names private networks that they may go to as well. There is no such switch in the
+pages: whoever may write a URL there must not reach the inside of your network with it.
 """
 
 

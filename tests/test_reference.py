@@ -29,4 +29,4 @@ def test_every_command_prints_json_when_asked() -> None:
         for path, command in reference.commands(main, "productfruits")
         if not any("--json" in parameter.opts for parameter in command.params)
     ]
-    assert without == ["productfruits serve"]
+    assert without == ["productfruits serve", "productfruits worker"]

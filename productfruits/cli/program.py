@@ -14,6 +14,7 @@ from productfruits.cli.replay import replay
 from productfruits.cli.segment import segment
 from productfruits.cli.serve import serve
 from productfruits.cli.users import users
+from productfruits.cli.worker import worker
 from productfruits.cli.workspace import workspace
 from productfruits.errors import ProductFruitsError
 from productfruits.workers.store_faults import Fault, classify
@@ -48,5 +49,5 @@ def main() -> None:
     """
 
 
-for command in (serve, setup_link, workspace, segment, api_key, admin, users, keys, replay, backup, doctor):
+for command in (serve, worker, setup_link, workspace, segment, api_key, admin, users, keys, replay, backup, doctor):
     main.add_command(command)

@@ -3,6 +3,7 @@
 from productfruits.models.admin import ROLES, Admin, AuditEntry, LoginThrottle, Membership
 from productfruits.models.api_key import ApiKey
 from productfruits.models.connection import Connection, ConnectionSecret
+from productfruits.models.destination import Delivery, DeliveryAttempt, Destination, DestinationSecret
 from productfruits.models.event import Event, SeenMessage
 from productfruits.models.group import Group, GroupMember
 from productfruits.models.intake_log import Conflict, DeadLetter, Erasure, Rejection, Tombstone
@@ -18,6 +19,10 @@ __all__ = [
     "Connection",
     "ConnectionSecret",
     "DeadLetter",
+    "Delivery",
+    "DeliveryAttempt",
+    "Destination",
+    "DestinationSecret",
     "Erasure",
     "Event",
     "Group",

@@ -24,13 +24,13 @@ class NotInConflict(ProductFruitsError):
     """The user to keep is not one of the two users of this conflict."""
 
 
-def record(session: Session, workspace_id: int, found: Sequence[Dispute], now: dt.datetime) -> None:
+def record(session: Session, workspace_id: int, found: Sequence[Dispute], now: dt.datetime) -> Sequence[Conflict]:
     """Keep these conflicts for an admin; one that waits already for the same two users is not kept twice.
 
-    The caller holds the workspace's write lock.
+    Returns those that are kept. The caller holds the workspace's write lock.
     """
     if not found:
-        return
+        return ()
     ids = {user_id for conflict in found for user_id in conflict.user_ids}
     waiting = {
         (row.kind, frozenset((row.user_id, row.other_user_id)))
@@ -42,7 +42,7 @@ def record(session: Session, workspace_id: int, found: Sequence[Dispute], now: d
             )
         )
     }
-    session.add_all(
+    kept = [
         Conflict(
             workspace_id=workspace_id,
             kind=conflict.kind,
@@ -55,8 +55,10 @@ def record(session: Session, workspace_id: int, found: Sequence[Dispute], now: d
         )
         for conflict in found
         if (conflict.kind, frozenset(conflict.user_ids)) not in waiting
-    )
+    ]
+    session.add_all(kept)
     session.flush()
+    return kept
 
 
 def page(

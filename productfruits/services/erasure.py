@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import Base
 from productfruits.models import Conflict, DeadLetter, Erasure, Event, GroupMember, User, UserAlias, Visitor
-from productfruits.services import pages, tombstones, users
+from productfruits.services import outbox, pages, tombstones, users
 from productfruits.services.locks import write_lock
+from productfruits.services.outbox import Change
 from productfruits.services.pages import Page
 from productfruits.services.times import microseconds
 
@@ -58,11 +59,18 @@ def remove(session: Session, workspace_id: int, user_id: str, requested_by: str,
     anonymous_ids = {value for kind, value in ids if kind == "anonymous_id"}
     # Beside the user's own events: what was kept with nobody and yet carries an id of the user.
     loose = and_(Event.user_id.is_(None), or_(Event.sent_user_id.in_(user_ids), Event.anonymous_id.in_(anonymous_ids)))
+    mine = or_(Event.user_id == user_id, loose)
+    outbox.forget_events(session, workspace_id, mine)
+    outbox.forget_subjects(session, workspace_id, outbox.OF_USERS, {user_id})
     in_conflict = or_(Conflict.user_id == user_id, Conflict.other_user_id == user_id)
+    disputed = select(Conflict.id).where(Conflict.workspace_id == workspace_id, in_conflict)
+    outbox.forget_subjects(
+        session, workspace_id, outbox.OF_CONFLICTS, {str(number) for number in session.scalars(disputed)}
+    )
     erased = Erased(
         users=1,
         aliases=_delete(session, UserAlias, workspace_id, UserAlias.user_id == user_id),
-        events=_delete(session, Event, workspace_id, or_(Event.user_id == user_id, loose)),
+        events=_delete(session, Event, workspace_id, mine),
         memberships=_delete(session, GroupMember, workspace_id, GroupMember.user_id == user_id),
         conflicts=_delete(session, Conflict, workspace_id, in_conflict),
         dead_letters=erase_dead_letters(
@@ -82,6 +90,7 @@ def remove(session: Session, workspace_id: int, user_id: str, requested_by: str,
         )
     )
     session.flush()
+    outbox.note(session, workspace_id, Change("user.deleted", user_id), now)
     return erased
 
 

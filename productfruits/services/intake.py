@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import UtcDateTime, table
 from productfruits.identity import keys
-from productfruits.identity.directory import Placement, Sighting
-from productfruits.models import Connection, ConnectionSecret, Event, SeenMessage
+from productfruits.identity.directory import Changes, Placement, Sighting
+from productfruits.models import Conflict, Connection, ConnectionSecret, Delivery, Event, SeenMessage
+from productfruits.outgoing import chains
 from productfruits.segment.messages import Message, Parsed
-from productfruits.services import bulk, groups, lookups, people, rejections
+from productfruits.services import bulk, groups, lookups, outbox, people, rejections
 from productfruits.services.locks import write_lock
+from productfruits.services.outbox import Change, Outlet
 from productfruits.services.rejections import Refused
 from productfruits.services.times import microseconds
 
@@ -70,6 +72,8 @@ class Arrival:
     trust: Literal["server", "public"]
     received_at: dt.datetime
     parsed: Parsed = NOTHING
+    #: How many destinations of servers like this one the messages have come through (outgoing.chains).
+    depth: int = 0
     #: A request that was refused as a whole after its connection was known: logged and counted, nothing else.
     refusal: Refused | None = None
 
@@ -104,6 +108,9 @@ class _Group:
     #: Digest -> the message is a delete (its id is kept for ever).
     seen: dict[str, bool] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+    #: Where what is stored is to be sent to as well.
+    outlets: list[Outlet] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
 
 def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
@@ -130,8 +137,11 @@ def _receive_workspace(
     group = _new_messages(session, workspace_id, arrivals)
     _place(session, workspace_id, group, now)
     _log_refusals(session, workspace_id, group, arrivals)
+    events = _events(workspace_id, group.candidates)
+    deliveries = _deliveries(session, workspace_id, group, events, now)
     with bulk.in_one_go(session):
-        _insert_events(session, workspace_id, group.candidates)
+        bulk.insert(session, Event, events)
+        bulk.insert(session, Delivery, deliveries)
         _insert_seen(session, workspace_id, group.seen, now)
         _count(session, arrivals)
 
@@ -141,7 +151,7 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
     group = _Group()
     ids = {message.message_id for arrival, _ in arrivals for message in arrival.parsed.messages if message.message_id}
     digests = {message_id: message_digest(message_id) for message_id in ids}
-    known = _seen(session, workspace_id, digests.values())
+    known, group.outlets = _seen(session, workspace_id, digests.values())
     for arrival, receipt in arrivals:
         received = microseconds(arrival.received_at)
         for message in arrival.parsed.messages:
@@ -157,10 +167,11 @@ def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[
     return group
 
 
-def _seen(session: Session, workspace_id: int, digests: Collection[str]) -> set[str]:
-    question = lookups.by_keys(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
-    [rows] = lookups.ask(session, [question])
-    return {row.digest for row in rows}
+def _seen(session: Session, workspace_id: int, digests: Collection[str]) -> tuple[set[str], list[Outlet]]:
+    """Those of the message ids that were seen before; and, with the same question, where new messages are sent to."""
+    seen = lookups.by_keys(session, (SeenMessage.digest,), SeenMessage.digest, workspace_id, digests)
+    rows, outlets = lookups.ask(session, [seen, outbox.question(workspace_id)])
+    return {row.digest for row in rows}, outbox.outlets(outlets)
 
 
 def _sighting(message: Message, message_id: str, received: int, trust: Literal["server", "public"]) -> Sighting:
@@ -208,10 +219,47 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
         if placement.verdict == "stored" and candidate.message.type == "group" and candidate.sighting.group_id:
             group_calls.append((candidate.sighting.group_id, candidate.message.traits, candidate.sighting.at))
     groups.merge(session, workspace_id, group_calls, now)
-    people.save(session, workspace_id, directory.changes(), now)
+    changes = directory.changes()
+    conflicts = people.save(session, workspace_id, changes, now)
+    if any(outlet.filter.changes for outlet in group.outlets):
+        group.changes = _changes(changes, conflicts, group.candidates)
 
 
-def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Candidate]) -> None:
+def _changes(changes: Changes, conflicts: Sequence[Conflict], candidates: Sequence[_Candidate]) -> list[Change]:
+    """What happened to users. Who was erased is told of by the erasure itself."""
+    depths: dict[str, int] = {}
+    for candidate in candidates:
+        user = candidate.placement.user if candidate.placement else None
+        if user is not None:
+            depths[user.id] = max(depths.get(user.id, 0), _depth(candidate))
+    updated = [person for person in changes.changed_people if person.keys_changed or person.traits_changed]
+    return [
+        *(Change("user.created", person.id, depths.get(person.id, 0)) for person in changes.new_people),
+        *(Change("user.updated", person.id, depths.get(person.id, 0)) for person in updated),
+        *(Change("user.conflict", str(row.id), depths.get(row.user_id, 0)) for row in conflicts),
+    ]
+
+
+def _depth(candidate: _Candidate) -> int:
+    return max(candidate.arrival.depth, chains.depth(candidate.message.context))
+
+
+def _deliveries(
+    session: Session, workspace_id: int, group: _Group, events: Sequence[dict[str, Any]], now: dt.datetime
+) -> list[dict[str, Any]]:
+    """What is to be sent of the group; numbers the events for it."""
+    if not group.outlets:
+        return []
+    for event, event_id in zip(events, outbox.reserve_event_ids(session, len(events)), strict=True):
+        event["id"] = event_id
+    return [
+        *outbox.deliveries_of_events(group.outlets, events, now),
+        *outbox.deliveries_of_changes(workspace_id, group.outlets, group.changes, now),
+    ]
+
+
+def _events(workspace_id: int, candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:
+    """The rows of the event table."""
     rows = []
     for candidate in candidates:
         placement, message, sighting = candidate.placement, candidate.message, candidate.sighting
@@ -234,10 +282,10 @@ def _insert_events(session: Session, workspace_id: int, candidates: Sequence[_Ca
                 "previous_id": sighting.previous_id,
                 "group_id": sighting.group_id,
                 "properties": message.traits if message.type in ("identify", "group") else message.properties,
-                "context": message.context,
+                "context": chains.with_depth(message.context, candidate.arrival.depth),
             }
         )
-    bulk.insert(session, Event, rows)
+    return rows
 
 
 def _insert_seen(session: Session, workspace_id: int, seen: dict[str, bool], now: dt.datetime) -> None:

@@ -3,12 +3,12 @@
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.identity.directory import Effect, EraseLoose, EraseUser, JoinVisitor, MoveEvents, MoveUser
 from productfruits.models import Conflict, Event, GroupMember, User, UserAlias
-from productfruits.services import erasure
+from productfruits.services import erasure, outbox
 
 
 def carry_out(session: Session, workspace_id: int, effects: Sequence[Effect], now: dt.datetime) -> None:
@@ -70,6 +70,7 @@ def move_user(session: Session, workspace_id: int, from_user_id: str, to_user_id
     )
     _move_memberships(session, workspace_id, from_user_id, to_user_id)
     _move_conflicts(session, workspace_id, from_user_id, to_user_id, now)
+    outbox.move_subject(session, workspace_id, from_user_id, to_user_id)
     session.execute(delete(User).where(User.workspace_id == workspace_id, User.id == from_user_id))
 
 
@@ -79,6 +80,7 @@ def _give(
     """Give these events to a user, or erase them where there is nobody to get them."""
     where = (Event.workspace_id == workspace_id, *conditions)
     if to_user_id is None:
+        outbox.forget_events(session, workspace_id, and_(*conditions))
         session.execute(delete(Event).where(*where))
     else:
         session.execute(update(Event).where(*where).values(user_id=to_user_id))

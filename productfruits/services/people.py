@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import table
 from productfruits.identity.directory import Changes, Directory, EraseUser, Link, Person, Sighting, Visitor
-from productfruits.models import GroupMember, User, UserAlias, Workspace
+from productfruits.models import Conflict, GroupMember, User, UserAlias, Workspace
 from productfruits.models import Visitor as VisitorRow
 from productfruits.services import bulk, conflicts, erasure, lookups, moves, tombstones, user_ids
 from productfruits.services.times import instant, microseconds
@@ -84,8 +84,11 @@ def load(session: Session, workspace_id: int, sightings: Sequence[Sighting]) -> 
     )
 
 
-def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> None:
-    """Write what the directory decided, in the one order in which no unique key is taken before it is free."""
+def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime) -> Sequence[Conflict]:
+    """Write what the directory decided, in the one order in which no unique key is taken before it is free.
+
+    Returns the conflicts that are new.
+    """
     _forget_dead_letters(session, workspace_id, changes)
     _release_keys(session, changes)
     with bulk.in_one_go(session):
@@ -108,8 +111,9 @@ def save(session: Session, workspace_id: int, changes: Changes, now: dt.datetime
         _save_links(session, workspace_id, changes, now)
         _save_visitors(session, workspace_id, changes)
     _save_memberships(session, workspace_id, changes)
-    conflicts.record(session, workspace_id, changes.conflicts, now)
+    found = conflicts.record(session, workspace_id, changes.conflicts, now)
     tombstones.bury(session, workspace_id, changes.tombstones)
+    return found
 
 
 def _person(row: Any) -> Person:

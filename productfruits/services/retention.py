@@ -7,10 +7,22 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Delete, delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from productfruits.models import ConnectionSecret, DeadLetter, Event, LoginThrottle, SeenMessage, Visitor
+from productfruits.models import (
+    ConnectionSecret,
+    DeadLetter,
+    Delivery,
+    DestinationSecret,
+    Event,
+    LoginThrottle,
+    SeenMessage,
+    Visitor,
+)
 
 #: Segment retries for four hours and replays on request for days; ids are promised for at least seven days.
 SEEN_FOR = dt.timedelta(days=30)
+#: Deliveries and their attempts: those that arrived, and those that did not.
+DELIVERED_FOR = dt.timedelta(days=7)
+FAILED_FOR = dt.timedelta(days=30)
 DEAD_LETTERS_FOR = dt.timedelta(days=30)
 LOGIN_FAILURES_FOR = dt.timedelta(days=2)
 #: Rows a call and table: the write lock is short, and the next call goes on.
@@ -22,6 +34,7 @@ class Pruned:
     """How many rows went. `more`: there may be more, so call again."""
 
     events: int
+    deliveries: int
     message_ids: int
     dead_letters: int
     more: bool
@@ -36,6 +49,7 @@ def prune(session: Session, now: dt.datetime, event_days: int, chunk: int = CHUN
     events = _events(session, now - dt.timedelta(days=event_days), chunk) if event_days else 0
     if events:
         _visitors_without_events(session)
+    deliveries = _deliveries(session, now, chunk)
     message_ids = _message_ids(session, now - SEEN_FOR, chunk)
     letters = _count(session, delete(DeadLetter).where(DeadLetter.last_failed_at < now - DEAD_LETTERS_FOR))
     session.execute(delete(LoginThrottle).where(LoginThrottle.last_failure_at < now - LOGIN_FAILURES_FOR))
@@ -44,14 +58,49 @@ def prune(session: Session, now: dt.datetime, event_days: int, chunk: int = CHUN
         .where(ConnectionSecret.expires_at <= now, ConnectionSecret.ciphertext != b"")
         .values(ciphertext=b"")
     )
-    return Pruned(events, message_ids, letters, more=bool(events or message_ids))
+    session.execute(
+        update(DestinationSecret)
+        .where(DestinationSecret.expires_at <= now, DestinationSecret.ciphertext != b"")
+        .values(ciphertext=b"")
+    )
+    return Pruned(events, deliveries, message_ids, letters, more=bool(events or deliveries or message_ids))
 
 
 def _events(session: Session, before: dt.datetime, chunk: int) -> int:
     # By receipt, which follows the row numbers: the oldest rows are the first ones, and no index is needed.
     oldest = session.execute(select(Event.id, Event.received_at).order_by(Event.id).limit(chunk)).all()
     old = [row.id for row in oldest if row.received_at < before]
-    return _count(session, delete(Event).where(Event.id <= old[-1], Event.received_at < before)) if old else 0
+    if not old:
+        return 0
+    # Without the event there is nothing to send, and SQLite may give its number to another one.
+    too_old = select(Event.id).where(Event.id <= old[-1], Event.received_at < before)
+    _count(session, delete(Delivery).where(Delivery.event_id <= old[-1], Delivery.event_id.in_(too_old)))
+    return _count(session, delete(Event).where(Event.id <= old[-1], Event.received_at < before))
+
+
+def _deliveries(session: Session, now: dt.datetime, chunk: int) -> int:
+    """What nobody took for a month is given up; what arrived is of interest for a week."""
+    removed = 0
+    for statuses, before in (
+        (("delivered", "dropped"), now - DELIVERED_FOR),
+        (("pending", "failed"), now - FAILED_FOR),
+    ):
+        # The oldest rows are the first ones, so no index is needed.
+        oldest = session.execute(
+            select(Delivery.id, Delivery.created_at)
+            .where(Delivery.status.in_(statuses))
+            .order_by(Delivery.id)
+            .limit(chunk)
+        ).all()
+        old = [row.id for row in oldest if row.created_at < before]
+        if old:
+            removed += _count(
+                session,
+                delete(Delivery).where(
+                    Delivery.id <= old[-1], Delivery.status.in_(statuses), Delivery.created_at < before
+                ),
+            )
+    return removed
 
 
 def _visitors_without_events(session: Session) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 from productfruits.errors import ProductFruitsError
 from productfruits.identity import traits
 from productfruits.models import Event, User, UserAlias
-from productfruits.services import moves, user_ids, users
+from productfruits.services import moves, outbox, user_ids, users
 from productfruits.services.locks import write_lock
+from productfruits.services.outbox import Change
 
 
 class SameUser(ProductFruitsError):
@@ -60,6 +61,7 @@ def fold(session: Session, workspace_id: int, keep_id: str, other_id: str, now: 
     session.flush()
     moves.move_user(session, workspace_id, other.id, keep.id, now)
     session.expunge(other)
+    outbox.note(session, workspace_id, Change("user.updated", keep.id), now)
     return keep
 
 
@@ -103,6 +105,7 @@ def unlink(session: Session, workspace_id: int, kind: str, value: str, now: dt.d
     session.add(user)
     session.flush()
     _give(session, sent, user.id)
+    outbox.note(session, workspace_id, Change("user.created", user.id), now)
     return user
 
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from productfruits.errors import ProductFruitsError
 from productfruits.identity import keys, traits
 from productfruits.models import User, UserAlias
-from productfruits.services import users
+from productfruits.services import outbox, users
 from productfruits.services.locks import write_lock
+from productfruits.services.outbox import Change
 from productfruits.services.times import microseconds
 
 
@@ -50,6 +51,7 @@ def change(
         traits.merge(values, times, changes["traits"], microseconds(now))
         user.traits, user.trait_times = values, times
     session.flush()
+    outbox.note(session, workspace_id, Change("user.updated", user_id), now)
     return users.show(session, workspace_id, user_id)
 
 

@@ -37,6 +37,12 @@ class Metrics:
         self.dead_letters = Counter(
             "productfruits_dead_letters", "Requests set aside after failing five times.", registry=self.registry
         )
+        self.deliveries = Counter(
+            "productfruits_deliveries",
+            "Attempts to send to a destination, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.waiting = Gauge(
             "productfruits_waiting_messages", "Messages waiting for the store.", registry=self.registry
         )

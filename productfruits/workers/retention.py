@@ -51,6 +51,12 @@ class Retention:
         with self._sessions.begin() as session:
             begin_immediate(session)
             pruned = retention.prune(session, dt.datetime.now(dt.UTC), self._event_days, CHUNK)
-        if pruned.events or pruned.message_ids or pruned.dead_letters:
-            log.info("pruned", events=pruned.events, message_ids=pruned.message_ids, dead_letters=pruned.dead_letters)
+        if pruned.events or pruned.deliveries or pruned.message_ids or pruned.dead_letters:
+            log.info(
+                "pruned",
+                events=pruned.events,
+                deliveries=pruned.deliveries,
+                message_ids=pruned.message_ids,
+                dead_letters=pruned.dead_letters,
+            )
         return pruned.more

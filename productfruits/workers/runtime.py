@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.config import Settings
 from productfruits.database import begin_immediate, make_engine, make_sessions, migrate
 from productfruits.errors import ProductFruitsError
+from productfruits.outgoing.http import Egress
 from productfruits.services import keyring
 from productfruits.services.keyring import Keyring
 from productfruits.services.vault import Vault
 from productfruits.turns import Turns
 from productfruits.workers.checkpoints import Checkpoints
+from productfruits.workers.deliveries import Deliveries
 from productfruits.workers.ingest_lock import IngestLock
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.retention import Retention
@@ -28,6 +30,8 @@ from productfruits.workers.writer import Writer
 
 #: What was accepted is stored within this time after SIGTERM; supervisors kill after a little more.
 DRAIN_S = 10.0
+#: So long requests to destinations that are under way may take; what is cut off is sent again by whoever comes next.
+SENDING_S = 2.0
 
 
 class FolderNotWritable(ProductFruitsError):
@@ -47,7 +51,10 @@ class Runtime:
     sessions: sessionmaker[Session]
     keyring: Keyring
     metrics: Metrics
+    #: The only way out of this process.
+    egress: Egress
     writer: Writer
+    deliveries: Deliveries
     retention: Retention
     checkpoints: Checkpoints | None
     ingest_lock: IngestLock | None
@@ -95,6 +102,8 @@ class Runtime:
                 self.checkpoints.start(self.writer.nudge)
             self.writer.start()
             self.retention.start()
+            if self.settings.deliveries:
+                self.deliveries.start()
             atexit.register(self.close)
             self._started = True
 
@@ -105,6 +114,7 @@ class Runtime:
                 return
             self._stopped = True
             self.retention.stop()
+            self.deliveries.stop(SENDING_S)
             self.writer.stop(drain_s)
             if self._started and self.checkpoints is not None:
                 self.checkpoints.stop()
@@ -133,7 +143,7 @@ def open_runtime(settings: Settings) -> Runtime:
             keys = keyring.unlock(settings, session)
     finally:
         engine.dispose()  # no connection is shared with a child that a WSGI server may fork
-    metrics = Metrics()
+    metrics, egress = Metrics(), Egress(settings.egress_allow)
     checkpoints = None if database is None else Checkpoints(database, metrics)
     turns = None if database is None else Turns(database)
     writer = Writer(
@@ -151,7 +161,9 @@ def open_runtime(settings: Settings) -> Runtime:
         sessions=sessions,
         keyring=keys,
         metrics=metrics,
+        egress=egress,
         writer=writer,
+        deliveries=Deliveries(sessions, egress, keys.vault, metrics),
         retention=Retention(sessions, settings.event_retention_days),
         checkpoints=checkpoints,
         ingest_lock=None if database is None else IngestLock(database),

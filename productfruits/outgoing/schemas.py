@@ -1,0 +1,199 @@
+"""The public shape of a destination: what the API, the pages and files say of one, checked in words."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from productfruits.outgoing import bodies, filters, template
+from productfruits.outgoing.http import BadRequest, check_header
+from productfruits.outgoing.template import BadTemplate
+from productfruits.outgoing.urls import read_target
+
+METHODS = ("POST", "PUT", "PATCH")
+SEGMENT_URL = "https://api.segment.io/v1"
+NAME_MAX = 100
+KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MAX_FIELDS = 100
+MAX_HEADERS = 20
+MAX_LISTED = 200
+
+
+class Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+def _url(value: str) -> None:
+    try:
+        read_target(value)
+    except BadRequest as err:
+        raise ValidationError(str(err)) from err
+
+
+def _template(value: str) -> None:
+    try:
+        template.check(value)
+    except BadTemplate as err:
+        raise ValidationError(str(err)) from err
+
+
+def _headers(value: Mapping[str, str | None]) -> None:
+    if len(value) > MAX_HEADERS:
+        raise ValidationError(f"At most {MAX_HEADERS} headers.")
+    for name, text in value.items():
+        if name.lower().startswith(("webhook-", "x-productfruits-")):
+            raise ValidationError(f"The header {name} is written by this server itself.")
+        try:
+            check_header(name, text or "")
+        except BadRequest as err:
+            raise ValidationError(str(err)) from err
+
+
+def _text(description: str, limit: int, **more: Any) -> fields.String:
+    return fields.String(
+        validate=more.pop("validate", validate.Length(max=limit)), metadata={"description": description}, **more
+    )
+
+
+class FilterShape(Strict):
+    """Which events and changes of users are sent."""
+
+    events = fields.String(
+        load_default="all",
+        validate=validate.OneOf(filters.WHICH),
+        metadata={"description": "all: everything stored; adoption: what tours and checklists report; none."},
+    )
+    types = fields.List(
+        fields.String(validate=validate.OneOf(filters.TYPES)),
+        load_default=list,
+        metadata={"description": "Only these types of messages; an empty list means all."},
+    )
+    names = fields.List(
+        fields.String(validate=validate.Length(1, 512)),
+        load_default=list,
+        validate=validate.Length(max=MAX_LISTED),
+        metadata={"description": "Only events, pages and screens with these names; an empty list means all."},
+    )
+    changes = fields.List(
+        fields.String(validate=validate.OneOf(filters.CHANGES)),
+        load_default=list,
+        metadata={"description": "Changes of users that are sent as well."},
+    )
+
+
+class FieldShape(Strict):
+    """One field of the body: a path into the event, or a constant."""
+
+    name = _text("The field's name in the body.", 200, required=True)
+    path = _text("Where the value is found, like event.properties.price.", 500, data_key="from")
+    value = fields.Raw(allow_none=True, metadata={"description": "A constant instead."})
+
+    @validates_schema
+    def one_source(self, data: dict[str, Any], **_: Any) -> None:
+        if ("path" in data) == ("value" in data):
+            raise ValidationError("Give either `from` or `value`.")
+
+
+class BodyShape(Strict):
+    """What is sent."""
+
+    form = fields.String(
+        required=True,
+        validate=validate.OneOf(("event", "fields", "template", "text", "segment")),
+        metadata={
+            "description": "event: all of it; fields: those you choose; template: JSON by Liquid; text: a message."
+        },
+    )
+    fields_ = fields.List(
+        fields.Nested(FieldShape),
+        data_key="fields",
+        validate=validate.Length(1, MAX_FIELDS),
+        metadata={"description": "For the form fields."},
+    )
+    template = _text("For the forms template and text: Liquid.", template.MAX_TEMPLATE, validate=_template)
+
+    @validates_schema
+    def what_the_form_needs(self, data: dict[str, Any], **_: Any) -> None:
+        needed = {"fields": "fields_", "template": "template", "text": "template"}.get(data["form"])
+        given = {name for name in ("fields_", "template") if name in data}
+        if needed is not None and not data.get(needed):
+            raise ValidationError({needed.rstrip("_"): [f"The form {data['form']} needs it."]})
+        if extra := given - {needed}:
+            raise ValidationError({name.rstrip("_"): [f"The form {data['form']} does not use it."] for name in extra})
+
+
+class DestinationShape(Strict):
+    """Somewhere that events are sent to."""
+
+    key = fields.String(
+        validate=[validate.Length(1, 64), validate.Regexp(KEY, error="Lower-case letters, digits and single dashes.")],
+        metadata={"description": "Names the destination in this workspace; made from the name if left out."},
+    )
+    name = _text("For people.", NAME_MAX, required=True, validate=validate.Length(1, NAME_MAX))
+    kind = fields.String(
+        load_default="generic",
+        validate=validate.OneOf(bodies.KINDS),
+        metadata={"description": "generic, or a ready-made one."},
+    )
+    enabled = fields.Boolean(metadata={"description": "Send. Segment is off, others on, where this is left out."})
+    url = fields.String(validate=_url, metadata={"description": "Where to. Segment has one of its own."})
+    method = fields.String(
+        load_default="POST", validate=validate.OneOf(METHODS), metadata={"description": "POST, PUT or PATCH."}
+    )
+    headers = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(allow_none=True),
+        load_default=dict,
+        validate=_headers,
+        metadata={"description": "Further headers. Values are never shown again: null keeps the one there is."},
+    )
+    write_key = _text("Segment's write key; never shown again. null keeps the one there is.", 200, allow_none=True)
+    filter = fields.Nested(FilterShape, load_default=lambda: FilterShape().load({}))
+    body = fields.Nested(BodyShape)
+
+    @post_load
+    def complete(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Fill in what follows from the kind, and refuse what contradicts it."""
+        kind = data["kind"]
+        errors: dict[str, list[str]] = {}
+        if kind == "segment":
+            data.setdefault("url", SEGMENT_URL)
+            data["url"] = data["url"].rstrip("/")
+            if "write_key" not in data:
+                errors["write_key"] = ["Segment needs the write key of a source."]
+            if data["filter"]["changes"]:
+                errors["filter"] = ["Segment takes events; changes of users are no calls of Segment."]
+        else:
+            if "url" not in data:
+                errors["url"] = ["Missing: where to send to."]
+            if data.get("write_key") is not None:
+                errors["write_key"] = ["Only Segment has a write key."]
+        data.setdefault("enabled", kind != "segment")
+        usual = bodies.FORMS[kind][0]
+        body = data.setdefault(
+            "body", {"form": usual, "template": bodies.DEFAULT_TEXT} if usual == "text" else {"form": usual}
+        )
+        if body["form"] not in bodies.FORMS[kind]:
+            errors["body"] = [f"{kind} takes one of these forms: {', '.join(bodies.FORMS[kind])}."]
+        if data["filter"]["events"] == "none" and not data["filter"]["changes"]:
+            errors.setdefault("filter", []).append("This lets nothing through: choose events or changes of users.")
+        if errors:
+            raise ValidationError(errors)
+        return data
+
+
+def stored_body(loaded: Mapping[str, Any]) -> dict[str, Any]:
+    """The body as it is kept and shown, from the body as it was loaded."""
+    kept: dict[str, Any] = {"form": loaded["form"]}
+    if "template" in loaded:
+        kept["template"] = loaded["template"]
+    if "fields_" in loaded:
+        kept["fields"] = [
+            {"name": each["name"], "from": each["path"]}
+            if "path" in each
+            else {"name": each["name"], "value": each["value"]}
+            for each in loaded["fields_"]
+        ]
+    return kept

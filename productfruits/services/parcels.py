@@ -1,0 +1,185 @@
+"""What is sent for a delivery: the document of its event or change, made of what is stored now.
+
+Made when it is sent and not when it is noted, so that nothing of an erased user is left to send, and a note costs
+next to nothing.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from productfruits.models import Conflict, Delivery, Destination, Event, User, Workspace
+from productfruits.outgoing import chains
+from productfruits.services import documents, outbox
+from productfruits.services.documents import Document, instant
+
+Row = TypeVar("Row", Event, Conflict, User)
+#: The user of test events, who is nobody in the store.
+SAMPLE_USER: Document = {
+    "id": "0" * 32,
+    "username": "ada",
+    "email": "ada@example.com",
+    "traits": {"name": "Ada Example", "plan": "pro"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One delivery, ready to be written as its destination wishes."""
+
+    delivery_id: int
+    #: Stays the same however often it is sent: receivers know by it what they have seen.
+    webhook_id: str
+    kind: str
+    depth: int
+    #: None: what was to be sent is not stored any more.
+    document: Document | None = field(repr=False)
+
+
+def pack(session: Session, destination: Destination, deliveries: Sequence[Delivery], now: dt.datetime) -> list[Parcel]:
+    """The parcels of these deliveries of one destination, in their order."""
+    workspace_id = destination.workspace_id
+    workspace = session.scalars(select(Workspace.key).where(Workspace.id == workspace_id)).one()
+    events = _by_id(session, Event, workspace_id, (d.event_id for d in deliveries if d.event_id is not None))
+    conflicts = _by_id(session, Conflict, workspace_id, (int(n) for n in _subjects(deliveries, outbox.OF_CONFLICTS)))
+    users = _by_id(
+        session,
+        User,
+        workspace_id,
+        {event.user_id for event in events.values() if event.user_id}
+        | _subjects(deliveries, outbox.OF_USERS)
+        | {conflict.user_id for conflict in conflicts.values()},
+    )
+
+    def document(delivery: Delivery) -> Document | None:
+        event = events.get(delivery.event_id) if delivery.event_id is not None else None
+        conflict = (
+            conflicts.get(int(delivery.subject)) if delivery.kind in outbox.OF_CONFLICTS and delivery.subject else None
+        )
+        if delivery.kind == "test":
+            return sample(workspace, now, delivery.depth)
+        if delivery.kind == "event.stored":
+            return (
+                None if event is None else _of_event(workspace, event, users.get(event.user_id or ""), delivery.depth)
+            )
+        if delivery.kind == "user.deleted":
+            return _document(delivery.kind, workspace, delivery.created_at, user={"id": delivery.subject})
+        user = users.get(conflict.user_id if conflict else delivery.subject or "")
+        if user is None:
+            return None
+        more = {"conflict": documents.conflict(conflict)} if conflict else {}
+        return _document(delivery.kind, workspace, delivery.created_at, user=_user(user), **more)
+
+    return [
+        Parcel(delivery.id, webhook_id(destination, delivery), delivery.kind, delivery.depth, document(delivery))
+        for delivery in deliveries
+    ]
+
+
+def webhook_id(destination: Destination, delivery: Delivery) -> str:
+    """The stable id: of an event the same one in every replay, so that a receiver can leave out what it has."""
+    if delivery.event_id is not None:
+        return f"msg_{destination.uid}_e{delivery.event_id}"
+    return f"msg_{destination.uid}_d{delivery.id}"
+
+
+def sample(workspace: str, now: dt.datetime, depth: int = 0) -> Document:
+    """The document of a test event."""
+    event = {
+        "message_id": "test-event",
+        "type": "track",
+        "event": "Test Event",
+        "timestamp": instant(now),
+        "received_at": instant(now),
+        "properties": {"price": 12.5, "currency": "EUR"},
+        "source": "test",
+        "matched_by": "username",
+        "user_id": SAMPLE_USER["id"],
+        "sent_user_id": "ada",
+        "anonymous_id": None,
+        "group_id": None,
+        "context": {},
+    }
+    message = {
+        "type": "track",
+        "event": "Test Event",
+        "messageId": f"productfruits-test-{int(now.timestamp())}",
+        "timestamp": instant(now),
+        "userId": "productfruits-test",
+        "properties": event["properties"],
+        "context": chains.with_depth({}, depth + 1),
+    }
+    return _document("test", workspace, now, event=event, user=SAMPLE_USER, message=message)
+
+
+def _of_event(workspace: str, event: Event, user: User | None, depth: int) -> Document:
+    described = {
+        **documents.event_with_user(event),
+        "sent_user_id": event.sent_user_id,
+        "anonymous_id": event.anonymous_id,
+        "group_id": event.group_id,
+        "context": event.context,
+    }
+    return _document(
+        "event.stored",
+        workspace,
+        event.timestamp,
+        event=described,
+        user=None if user is None else _user(user),
+        message=_message(event, user, depth),
+    )
+
+
+def _message(event: Event, user: User | None, depth: int) -> Document:
+    """The event as a message of Segment, with its own messageId: where it comes back to us, it counts as seen."""
+    sent: dict[str, Any] = {
+        "type": event.type,
+        "messageId": event.message_id,
+        "timestamp": instant(event.timestamp),
+        "userId": event.sent_user_id or (user.username if user else None),
+        "anonymousId": event.anonymous_id,
+        "previousId": event.previous_id,
+        "groupId": event.group_id,
+        "traits" if event.type in ("identify", "group") else "properties": event.properties,
+        "context": chains.with_depth(event.context, depth + 1),
+    }
+    if event.name is not None:
+        sent["event" if event.type == "track" else "name"] = event.name
+    if sent["userId"] is None and sent["anonymousId"] is None and user is not None:
+        sent["anonymousId"] = user.id  # Segment refuses a message from nobody
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+def _document(kind: str, workspace: str, at: dt.datetime, **parts: Any) -> Document:
+    return {
+        "type": kind,
+        "timestamp": instant(at),
+        "workspace": workspace,
+        "event": None,
+        "user": None,
+        "conflict": None,
+        "message": None,
+        **parts,
+    }
+
+
+def _user(user: User) -> Document:
+    return {"id": user.id, "username": user.username, "email": user.email, "traits": user.traits}
+
+
+def _subjects(deliveries: Sequence[Delivery], kinds: Sequence[str]) -> set[str]:
+    return {delivery.subject for delivery in deliveries if delivery.kind in kinds and delivery.subject}
+
+
+def _by_id(session: Session, model: type[Row], workspace_id: int, ids: Iterable[Any]) -> Mapping[Any, Row]:
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    return {
+        row.id: row
+        for row in session.scalars(select(model).where(model.workspace_id == workspace_id, model.id.in_(wanted)))
+    }

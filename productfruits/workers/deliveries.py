@@ -1,0 +1,189 @@
+"""Sends what is in the outbox. One thread speaks to the store; each destination that has something due gets a thread of
+its own for as long as that lasts, and nobody waits for anybody else's receiver.
+
+No request is made inside a transaction. What was sent is recorded in groups, a few times a second, so that intake has
+the store to itself most of the time.
+"""
+
+import datetime as dt
+import queue
+import random
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from productfruits.database import begin_immediate
+from productfruits.outgoing import retry
+from productfruits.outgoing.http import Egress
+from productfruits.services import deliveries
+from productfruits.services.deliveries import Attempt, Batch
+from productfruits.services.vault import Vault
+from productfruits.workers import sending
+from productfruits.workers.metrics import Metrics
+from productfruits.workers.store_faults import where
+
+log = structlog.get_logger()
+
+#: How often the outbox is looked into.
+LOOK_S = 0.2
+#: Between two transactions, so that each has something to record.
+PAUSE_S = 0.04
+#: After the store could not be used.
+RECOVER_S = 1.0
+#: For so long a lane goes on with what it was given; then it asks anew, since users may have been erased meanwhile and
+#: destinations changed.
+LANE_S = 2.0
+#: Destinations that are sent to at a time.
+LANES = 128
+#: Of them, those that did not answer the last time: however many there are, the others have places left.
+SLOW_LANES = 64
+
+
+class Lane:
+    """One destination that is being sent to."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.until = time.monotonic() + LANE_S
+        self.ended = False
+
+
+class Deliveries:
+    """The sender of a process. Any number of them, in any number of processes, share one outbox."""
+
+    def __init__(
+        self, sessions: sessionmaker[Session], egress: Egress, vault: Vault, metrics: Metrics, *, lanes: int = LANES
+    ) -> None:
+        self._sessions = sessions
+        self._egress = egress
+        self._vault = vault
+        self._metrics = metrics
+        self._most = lanes
+        self._worker = uuid.uuid4().hex
+        self._lanes: dict[int, Lane] = {}
+        #: What lanes have to tell: an attempt, or that a lane has ended.
+        self._news: queue.SimpleQueue[Attempt | Lane] = queue.SimpleQueue()
+        self._untold: list[Attempt] = []
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to send. Safe to repeat."""
+        if self._thread is None and not self._stopping.is_set():
+            self._thread = threading.Thread(target=self._live, name="productfruits-deliveries", daemon=True)
+            self._thread.start()
+
+    def stop(self, within_s: float) -> None:
+        """Begin nothing new, wait so long for requests that are under way, and record them. Safe to repeat.
+
+        What is still under way then is sent again by whoever comes next.
+        """
+        self._stopping.set()
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        self._thread.join()
+        self._thread = None
+        until = time.monotonic() + within_s
+        while any(not lane.ended for lane in self._lanes.values()) and (left := until - time.monotonic()) > 0:
+            self._hear(left)
+        try:
+            self._turn(claiming=False)
+        except Exception as err:  # the process ends: the leases run out by themselves
+            log.warning("deliveries_not_recorded", error=type(err).__name__, where=where(err))
+
+    def run_once(self) -> None:
+        """Send what is due now, one destination after the other, and return when there is nothing more."""
+        while not self._stopping.is_set():
+            with self._sessions.begin() as session:
+                begin_immediate(session)
+                batches = deliveries.claim(session, self._worker, 1, _now(), self._vault)
+            if not batches:
+                return
+            lane = self._lanes[batches[0].destination_id] = Lane(batches[0])
+            self._drive(lane)
+            self._hear(0)
+            self._turn(claiming=False)
+
+    def _live(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._hear(LOOK_S)
+                if self._has_work():
+                    self._turn()
+                    self._stopping.wait(PAUSE_S)
+            except Exception as err:  # the loop's edge: whatever the store says, it is asked again
+                log.warning("deliveries_failed", error=type(err).__name__, where=where(err))
+                self._stopping.wait(RECOVER_S)
+
+    def _hear(self, wait_s: float) -> None:
+        """Take what the lanes have to tell; wait for the first of it."""
+        try:
+            news = self._news.get(timeout=wait_s) if wait_s > 0 else self._news.get_nowait()
+            while True:
+                if isinstance(news, Lane):
+                    news.ended = True
+                else:
+                    self._untold.append(news)
+                news = self._news.get_nowait()
+        except queue.Empty:
+            return
+
+    def _has_work(self) -> bool:
+        if self._untold or any(lane.ended for lane in self._lanes.values()):
+            return True
+        if len(self._lanes) >= self._most:
+            return False
+        with self._sessions() as session:
+            return deliveries.are_due(session, _now())
+
+    def _turn(self, *, claiming: bool = True) -> None:
+        """One transaction: record, give back, claim. Then set the new lanes going."""
+        over = [number for number, lane in self._lanes.items() if lane.ended]
+        going = [lane for lane in self._lanes.values() if not lane.ended]
+        places = self._most - len(going) if claiming else 0
+        slow = max(0, SLOW_LANES - sum(lane.batch.unanswered > 0 for lane in going))
+        now = _now()
+        with self._sessions.begin() as session:
+            begin_immediate(session)
+            untold = self._record(session)
+            deliveries.release(session, self._worker, over, now)
+            batches = deliveries.claim(session, self._worker, places, now, self._vault, slow=slow)
+        del self._untold[: len(untold)]
+        for number in over:
+            del self._lanes[number]
+        for batch in batches:
+            lane = self._lanes[batch.destination_id] = Lane(batch)
+            name = f"productfruits-lane-{batch.destination_id}"
+            threading.Thread(target=self._drive, args=(lane,), name=name, daemon=True).start()
+
+    def _record(self, session: Session) -> Sequence[Attempt]:
+        untold = tuple(self._untold)
+        if untold:
+            deliveries.record(session, untold, _now(), lambda: random.uniform(-1, 1))
+        return untold
+
+    def _drive(self, lane: Lane) -> None:
+        """Send the lane's parcels one after the other, as long as there is time and somebody answers."""
+        unanswered = lane.batch.unanswered
+        for parcel in lane.batch.parcels:
+            if self._stopping.is_set() or time.monotonic() > lane.until:
+                break
+            try:
+                attempt = sending.attempt(self._egress, lane.batch, parcel)
+            except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
+                log.error("sending_failed", error=type(err).__name__, where=where(err))
+                attempt = sending.failed(lane.batch, parcel)
+            self._metrics.deliveries.labels(attempt.outcome).inc()
+            self._news.put(attempt)
+            unanswered = unanswered + 1 if attempt.outcome in ("unreachable", "timed_out") else 0
+            if retry.peace(unanswered) or attempt.outcome == "gone":
+                break
+        self._news.put(lane)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
