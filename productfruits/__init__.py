@@ -19,7 +19,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     # Inside the function, so that importing the package (for its version, say) touches nothing.
     from productfruits import config, logs
     from productfruits.web import admin, api, assets, observation, operations
-    from productfruits.web.ingest import views
+    from productfruits.web.ingest import functions, views
     from productfruits.web.ingest.webhook import Door
     from productfruits.web.proxies import TrustedProxies
     from productfruits.workers.runtime import open_runtime
@@ -40,4 +40,5 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     api.register(app)
     app.register_blueprint(operations.routes)
     app.register_blueprint(views.routes)
+    app.register_blueprint(functions.routes)
     return app

@@ -103,7 +103,7 @@ class _Open:
         mode: Any = {
             "cbc": lambda: modes.CBC(self._iv),
             "ctr": lambda: modes.CTR(self._iv),
-            "ecb": lambda: modes.ECB(),
+            "ecb": lambda: modes.ECB(),  # type: ignore[no-untyped-call]
             "gcm": lambda: modes.GCM(self._iv, self._tag, min_tag_length=4),
         }[self._mode]()
         if self._mode == "gcm" and self._decrypts and self._tag is None:

@@ -5,6 +5,14 @@ from productfruits.models.api_key import ApiKey
 from productfruits.models.connection import Connection, ConnectionSecret
 from productfruits.models.destination import Delivery, DeliveryAttempt, Destination, DestinationSecret
 from productfruits.models.event import Event, SeenMessage
+from productfruits.models.function import (
+    Function,
+    FunctionError,
+    FunctionInstance,
+    FunctionRequest,
+    FunctionVersion,
+    StoredObject,
+)
 from productfruits.models.group import Group, GroupMember
 from productfruits.models.intake_log import Conflict, DeadLetter, Erasure, Rejection, Tombstone
 from productfruits.models.user import User, UserAlias, Visitor
@@ -25,12 +33,18 @@ __all__ = [
     "DestinationSecret",
     "Erasure",
     "Event",
+    "Function",
+    "FunctionError",
+    "FunctionInstance",
+    "FunctionRequest",
+    "FunctionVersion",
     "Group",
     "GroupMember",
     "LoginThrottle",
     "Membership",
     "Rejection",
     "SeenMessage",
+    "StoredObject",
     "Tombstone",
     "User",
     "UserAlias",

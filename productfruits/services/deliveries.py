@@ -6,7 +6,7 @@ what was sent and not recorded is then sent once more, under the same webhook-id
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,11 +14,14 @@ import structlog
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from productfruits.functions import retries
 from productfruits.models import Delivery, DeliveryAttempt, Destination
 from productfruits.outgoing import bodies, retry
 from productfruits.outgoing.bodies import Body
-from productfruits.services import bulk, destinations, parcels
+from productfruits.services import bulk, destinations, function_errors, function_instances, parcels
 from productfruits.services.destinations import Endpoint
+from productfruits.services.function_errors import Failed
+from productfruits.services.function_instances import Runnable
 from productfruits.services.parcels import Parcel
 from productfruits.services.vault import Undecryptable, Vault
 
@@ -29,7 +32,7 @@ LEASE = dt.timedelta(seconds=60)
 #: Deliveries of one destination that are taken at once.
 BATCH = 200
 #: Outcomes that say nothing about whether somebody listens.
-UNSENT = ("not_sendable", "loop", "nothing_left")
+UNSENT = ("not_sendable", "loop", "nothing_left", "retry", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Batch:
     #: Attempts in a row, so far, that nobody answered.
     unanswered: int
     parcels: tuple[Parcel, ...]
+    #: What runs instead of a request.
+    function: Runnable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,17 @@ class Attempt:
     destination_id: int
     at: dt.datetime
     took_ms: int
-    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop" or "nothing_left".
+    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop" or "nothing_left"; of a
+    #: function also "retry", "refused" (it does not take this event) or "error".
     outcome: str
     status: int | None = None
     detail: str | None = None
     answer: str | None = field(default=None, repr=False)
     #: The pause that the receiver asked for.
     wish: dt.timedelta | None = None
+    #: A run of a function that did not succeed.
+    failed: Failed | None = field(default=None, repr=False)
+    is_run: bool = False
 
 
 def are_due(session: Session, now: dt.datetime) -> bool:
@@ -153,6 +162,7 @@ def record(session: Session, attempts: Sequence[Attempt], now: dt.datetime, spre
         ],
     )
     _judge_destinations(session, attempts, now)
+    _note_functions(session, known, states, now)
 
 
 def _claimable(now: dt.datetime) -> Any:
@@ -197,6 +207,9 @@ def _batch(session: Session, destination: Destination, now: dt.datetime, vault: 
         unanswered=destination.unanswered,
         parcels=(),
     )
+    if destination.kind == function_instances.OUTLET:
+        instance = function_instances.of_outlet(session, destination.id)
+        batch = replace(batch, function=function_instances.runnable(instance, vault) if instance else None)
     return replace(batch, parcels=tuple(parcels.pack(session, destination, due, now)))
 
 
@@ -204,10 +217,12 @@ def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict
     """The new state of the delivery."""
     if attempt.outcome == "delivered":
         return {"status": "delivered", "due_at": now, "finished_at": now}
-    if attempt.outcome in ("loop", "nothing_left"):
+    if attempt.outcome in ("loop", "nothing_left", "refused"):
         return {"status": "dropped", "due_at": now, "finished_at": now}
     again = None
-    if attempt.outcome not in ("gone", "not_sendable"):
+    if attempt.outcome == "retry":
+        again = retries.next_attempt(tried, now, spread)
+    elif attempt.outcome not in ("gone", "not_sendable", "error"):
         again = retry.next_attempt(tried, now, spread=spread, wish=attempt.wish)
     if again is None:
         return {"status": "failed", "due_at": now, "finished_at": now}
@@ -224,9 +239,31 @@ def _judge_destinations(session: Session, attempts: Sequence[Attempt], now: dt.d
     )
     for destination in touched:
         for attempt in attempts:
-            if attempt.destination_id == destination.id and attempt.outcome not in ("loop", "nothing_left"):
+            if attempt.destination_id == destination.id and attempt.outcome not in ("loop", "nothing_left", "refused"):
                 _judge(destination, attempt, now)
     session.flush()
+
+
+def _note_functions(
+    session: Session, attempts: Sequence[Attempt], states: Mapping[int, Mapping[str, Any]], now: dt.datetime
+) -> None:
+    """Count the runs of functions, and keep those failures after which nothing more is tried."""
+    if not any(attempt.is_run for attempt in attempts):
+        return
+    for attempt in attempts:
+        state = states[attempt.delivery_id]
+        if not attempt.is_run or state["status"] == "pending":
+            continue
+        instance = function_instances.of_outlet(session, attempt.destination_id)
+        if instance is None:
+            continue
+        if attempt.failed is None:
+            function_errors.count(session, instance.id, succeeded=1, now=now)
+        else:
+            function_errors.count(session, instance.id, failed=1, now=now)
+            function_errors.record(
+                session, instance.workspace_id, instance.id, attempt.failed, state["attempts"], attempt.at
+            )
 
 
 def _judge(destination: Destination, attempt: Attempt, now: dt.datetime) -> None:

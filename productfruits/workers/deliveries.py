@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.database import begin_immediate
+from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import retry
 from productfruits.outgoing.http import Egress
 from productfruits.services import deliveries
@@ -56,11 +57,19 @@ class Deliveries:
     """The sender of a process. Any number of them, in any number of processes, share one outbox."""
 
     def __init__(
-        self, sessions: sessionmaker[Session], egress: Egress, vault: Vault, metrics: Metrics, *, lanes: int = LANES
+        self,
+        sessions: sessionmaker[Session],
+        egress: Egress,
+        vault: Vault,
+        metrics: Metrics,
+        *,
+        sandbox: Sandbox | None = None,
+        lanes: int = LANES,
     ) -> None:
         self._sessions = sessions
         self._egress = egress
         self._vault = vault
+        self._sandbox = sandbox
         self._metrics = metrics
         self._most = lanes
         self._worker = uuid.uuid4().hex
@@ -173,7 +182,7 @@ class Deliveries:
             if self._stopping.is_set() or time.monotonic() > lane.until:
                 break
             try:
-                attempt = sending.attempt(self._egress, lane.batch, parcel)
+                attempt = sending.attempt(self._egress, lane.batch, parcel, self._sandbox)
             except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
                 log.error("sending_failed", error=type(err).__name__, where=where(err))
                 attempt = sending.failed(lane.batch, parcel)

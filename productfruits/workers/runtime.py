@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.config import Settings
 from productfruits.database import begin_immediate, make_engine, make_sessions, migrate
 from productfruits.errors import ProductFruitsError
+from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing.http import Egress
 from productfruits.services import keyring
 from productfruits.services.keyring import Keyring
@@ -26,6 +27,7 @@ from productfruits.workers.deliveries import Deliveries
 from productfruits.workers.ingest_lock import IngestLock
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.retention import Retention
+from productfruits.workers.source_functions import SourceFunctions
 from productfruits.workers.writer import Writer
 
 #: What was accepted is stored within this time after SIGTERM; supervisors kill after a little more.
@@ -55,6 +57,9 @@ class Runtime:
     egress: Egress
     writer: Writer
     deliveries: Deliveries
+    #: Runs functions; None where the operator has not switched them on.
+    sandbox: Sandbox | None
+    source_functions: SourceFunctions | None
     retention: Retention
     checkpoints: Checkpoints | None
     ingest_lock: IngestLock | None
@@ -104,6 +109,8 @@ class Runtime:
             self.retention.start()
             if self.settings.deliveries:
                 self.deliveries.start()
+            if self.source_functions is not None:
+                self.source_functions.start()
             atexit.register(self.close)
             self._started = True
 
@@ -114,7 +121,11 @@ class Runtime:
                 return
             self._stopped = True
             self.retention.stop()
+            if self.source_functions is not None:
+                self.source_functions.stop()
             self.deliveries.stop(SENDING_S)
+            if self.sandbox is not None:
+                self.sandbox.close()
             self.writer.stop(drain_s)
             if self._started and self.checkpoints is not None:
                 self.checkpoints.stop()
@@ -144,6 +155,7 @@ def open_runtime(settings: Settings) -> Runtime:
     finally:
         engine.dispose()  # no connection is shared with a child that a WSGI server may fork
     metrics, egress = Metrics(), Egress(settings.egress_allow)
+    sandbox = Sandbox() if settings.functions else None
     checkpoints = None if database is None else Checkpoints(database, metrics)
     turns = None if database is None else Turns(database)
     writer = Writer(
@@ -163,7 +175,9 @@ def open_runtime(settings: Settings) -> Runtime:
         metrics=metrics,
         egress=egress,
         writer=writer,
-        deliveries=Deliveries(sessions, egress, keys.vault, metrics),
+        deliveries=Deliveries(sessions, egress, keys.vault, metrics, sandbox=sandbox),
+        sandbox=sandbox,
+        source_functions=None if sandbox is None else SourceFunctions(sessions, sandbox, egress, keys.vault, writer),
         retention=Retention(sessions, settings.event_retention_days),
         checkpoints=checkpoints,
         ingest_lock=None if database is None else IngestLock(database),

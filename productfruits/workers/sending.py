@@ -6,12 +6,15 @@ import time
 from base64 import b64encode
 from collections.abc import Iterable
 
+from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import bodies, chains, retry, signature
 from productfruits.outgoing.bodies import BodyTooLarge
 from productfruits.outgoing.http import BadRequest, Egress, Headers, Request, Response, TimedOut, Unreachable
 from productfruits.outgoing.template import BadTemplate
+from productfruits.services import function_instances
 from productfruits.services.deliveries import Attempt, Batch
 from productfruits.services.parcels import Parcel
+from productfruits.workers import function_sending
 
 #: So much of an answer is kept, as text.
 ANSWER_CHARACTERS = 1_024
@@ -29,8 +32,10 @@ FAULT = (
 NOTHING_LEFT = "Not sent: the event or user is not stored any more."
 
 
-def attempt(egress: Egress, batch: Batch, parcel: Parcel) -> Attempt:
+def attempt(egress: Egress, batch: Batch, parcel: Parcel, sandbox: Sandbox | None = None) -> Attempt:
     """Send the parcel to the batch's destination once. Raises nothing that a receiver or an admin could cause."""
+    if batch.kind == function_instances.OUTLET:
+        return function_sending.attempt(sandbox, egress, batch, parcel)
     at, began = dt.datetime.now(dt.UTC), time.monotonic()
 
     def became(outcome: str, detail: str | None = None, response: Response | None = None) -> Attempt:

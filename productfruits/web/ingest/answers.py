@@ -26,19 +26,23 @@ class Answer:
 
 def stored(receipt: Receipt) -> Answer:
     """200: the transaction that holds the messages is committed."""
-    return Answer(
-        200,
-        "ok",
-        _encode(
-            {
-                "success": True,
-                "accepted": receipt.accepted,
-                "duplicates": receipt.duplicates,
-                "ignored": receipt.ignored,
-                "rejected": receipt.rejected,
-            }
-        ),
-    )
+    return Answer(200, "ok", _encode(counts(receipt)))
+
+
+def counts(receipt: Receipt) -> dict[str, Any]:
+    """What the answer says of a receipt."""
+    return {
+        "success": True,
+        "accepted": receipt.accepted,
+        "duplicates": receipt.duplicates,
+        "ignored": receipt.ignored,
+        "rejected": receipt.rejected,
+    }
+
+
+def said(status: int, content: dict[str, Any]) -> Answer:
+    """An answer that is yes, in other words than those of a webhook."""
+    return Answer(status, "ok", _encode(content))
 
 
 def refused(status: int, code: str, message: str, **headers: str) -> Answer:

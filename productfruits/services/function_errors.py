@@ -1,0 +1,121 @@
+"""The Errors tab of an instance: its newest hundred failures, thirty days at most, with input and log."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from productfruits.functions import errors
+from productfruits.functions.runtime import Failure, Run
+from productfruits.models import Function, FunctionError, FunctionInstance, FunctionRequest
+from productfruits.services.documents import Document, instant
+
+KEPT = 100
+KEPT_FOR = dt.timedelta(days=30)
+INPUT_CHARACTERS = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A run that did not succeed, to be kept."""
+
+    run: Run = field(repr=False)
+    failure: Failure
+    #: What the function was given: an event or a request.
+    given: Any = field(repr=False)
+
+
+def count(session: Session, instance_id: int, *, succeeded: int = 0, failed: int = 0, now: dt.datetime) -> None:
+    """Count runs for the page of the function."""
+    session.execute(
+        update(FunctionInstance)
+        .where(FunctionInstance.id == instance_id)
+        .values(
+            succeeded=FunctionInstance.succeeded + succeeded,
+            failed=FunctionInstance.failed + failed,
+            last_run_at=now,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def record(
+    session: Session, workspace_id: int, instance_id: int, failed: Failed, attempts: int, now: dt.datetime
+) -> None:
+    """Keep the failure, and drop the oldest that is too many."""
+    text = json.dumps(failed.given, ensure_ascii=False, indent=2)
+    if len(text) > INPUT_CHARACTERS:
+        text = text[:INPUT_CHARACTERS] + "… (cut)"
+    session.add(
+        FunctionError(
+            workspace_id=workspace_id,
+            instance_id=instance_id,
+            at=now,
+            kind=failed.failure.kind,
+            name=failed.failure.name,
+            message=failed.failure.message.replace("\0", "\ufffd"),
+            stack=failed.failure.stack.replace("\0", "\ufffd"),
+            log=[[line.level, line.text.replace("\0", "\ufffd")] for line in failed.run.log],
+            input=text.replace("\0", "\ufffd"),
+            attempts=attempts,
+            took_ms=failed.run.took_ms,
+        )
+    )
+    session.flush()
+    surplus = (
+        select(FunctionError.id)
+        .where(FunctionError.instance_id == instance_id)
+        .order_by(FunctionError.id.desc())
+        .offset(KEPT)
+        .limit(KEPT)
+    )
+    numbers = session.scalars(surplus).all()
+    if numbers:
+        session.execute(delete(FunctionError).where(FunctionError.id.in_(numbers)))
+
+
+def newest(session: Session, instance: FunctionInstance, limit: int = KEPT) -> Sequence[FunctionError]:
+    """The instance's failures, newest first."""
+    query = select(FunctionError).where(FunctionError.instance_id == instance.id)
+    return session.scalars(query.order_by(FunctionError.id.desc()).limit(limit)).all()
+
+
+def forget(session: Session, workspace_id: int, names_somebody: Callable[[bytes], bool]) -> None:
+    """Delete all inputs that name an erased user: failures, requests that wait, the request caught for the editor."""
+    for model, column in ((FunctionError, FunctionError.input), (FunctionRequest, FunctionRequest.request)):
+        rows = session.execute(select(model.id, column).where(model.workspace_id == workspace_id))
+        named = [row[0] for row in rows if names_somebody(_bytes(row[1]))]
+        if named:
+            session.execute(delete(model).where(model.id.in_(named)))
+    for function in session.scalars(
+        select(Function).where(Function.workspace_id == workspace_id, Function.caught.is_not(None))
+    ):
+        if names_somebody(_bytes(function.caught)):
+            function.caught = None
+    session.flush()
+
+
+def document(error: FunctionError) -> Document:
+    """The public document of a failure."""
+    return {
+        "id": error.id,
+        "at": instant(error.at),
+        "kind": errors.TITLES.get(error.kind, error.kind),
+        "name": error.name,
+        "message": error.message,
+        "stack": error.stack,
+        "log": [{"level": level, "text": text} for level, text in error.log],
+        "input": error.input,
+        "attempts": error.attempts,
+        "took_ms": error.took_ms,
+    }
+
+
+def _bytes(value: Any) -> bytes:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # The input is kept as text of JSON, in which a name may stand inside another text of JSON: a body.
+    return text.replace('\\"', '"').encode("utf-8", "surrogatepass")
