@@ -9,6 +9,7 @@ from productfruits.cli.admin import admin, setup_link
 from productfruits.cli.api_key import api_key
 from productfruits.cli.backup import backup
 from productfruits.cli.doctor import doctor
+from productfruits.cli.functions import function
 from productfruits.cli.keys import keys
 from productfruits.cli.replay import replay
 from productfruits.cli.segment import segment
@@ -49,5 +50,19 @@ def main() -> None:
     """
 
 
-for command in (serve, worker, setup_link, workspace, segment, api_key, admin, users, keys, replay, backup, doctor):
+for command in (
+    function,
+    serve,
+    worker,
+    setup_link,
+    workspace,
+    segment,
+    api_key,
+    admin,
+    users,
+    keys,
+    replay,
+    backup,
+    doctor,
+):
     main.add_command(command)

@@ -21,6 +21,13 @@ MAX_FUNCTIONS = 200
 KEPT_VERSIONS = 50
 
 
+class FunctionsOff(ProductFruitsError):
+    """Functions are switched off on this server, so nobody's code is taken or run.
+
+    Its operator switches them on with PRODUCTFRUITS_FUNCTIONS=on.
+    """
+
+
 class NoSuchFunction(ProductFruitsError):
     """There is no such function in this workspace."""
 

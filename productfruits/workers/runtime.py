@@ -19,6 +19,7 @@ from productfruits.errors import ProductFruitsError
 from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing.http import Egress
 from productfruits.services import keyring
+from productfruits.services.functions import FunctionsOff
 from productfruits.services.keyring import Keyring
 from productfruits.services.vault import Vault
 from productfruits.turns import Turns
@@ -77,6 +78,12 @@ class Runtime:
     @property
     def is_started(self) -> bool:
         return self._started
+
+    def required_sandbox(self) -> Sandbox:
+        """What runs functions, or `FunctionsOff`."""
+        if self.sandbox is None:
+            raise FunctionsOff()
+        return self.sandbox
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:

@@ -8,8 +8,21 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from productfruits.errors import ProductFruitsError
+from productfruits.functions.definitions import InvalidValues
+from productfruits.functions.errors import Busy, DoesNotStart, InvalidCode
 from productfruits.segment.reader import Unreadable
 from productfruits.services.conflicts import NoSuchConflict
+from productfruits.services.function_instances import InvalidInstanceName, TooManyInstances
+from productfruits.services.functions import (
+    FunctionsOff,
+    KindStays,
+    NoHandler,
+    NoSuchFunction,
+    NoSuchInstance,
+    NoSuchVersion,
+    OwnAddress,
+    TooManyFunctions,
+)
 from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
 from productfruits.services.user_changes import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
@@ -49,6 +62,20 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     NoSuchUser: (404, "not_found"),
     NoSuchGroup: (404, "not_found"),
     NoSuchConflict: (404, "not_found"),
+    NoSuchFunction: (404, "not_found"),
+    NoSuchInstance: (404, "not_found"),
+    NoSuchVersion: (404, "not_found"),
+    InvalidCode: (400, "invalid_code"),
+    NoHandler: (400, "no_handler"),
+    OwnAddress: (400, "own_address"),
+    InvalidValues: (400, "invalid_settings"),
+    InvalidInstanceName: (400, "invalid_name"),
+    KindStays: (409, "kind_stays"),
+    TooManyFunctions: (409, "too_many_functions"),
+    TooManyInstances: (409, "too_many_instances"),
+    FunctionsOff: (409, "functions_off"),
+    DoesNotStart: (503, "unavailable"),
+    Busy: (503, "busy"),
     EmailTaken: (409, "email_taken"),
     UsernameTaken: (409, "username_taken"),
 }
