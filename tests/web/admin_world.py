@@ -12,8 +12,18 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from productfruits.database import Base
+from productfruits.functions import examples
 from productfruits.models import Admin, Workspace
-from productfruits.services import admins, api_keys, audit, connections, workspaces
+from productfruits.services import (
+    admins,
+    api_keys,
+    audit,
+    connections,
+    function_instances,
+    functions,
+    objects,
+    workspaces,
+)
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
 
@@ -119,6 +129,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         workspace.id,
         {
             **_people(session, workspace),
+            **_functions(session, runtime, workspace, now),
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
@@ -127,6 +138,15 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         },
         staff,
     )
+
+
+def _functions(session: Session, runtime: Runtime, workspace: Workspace, now: dt.datetime) -> dict[str, Any]:
+    shape = examples.shape(f"Webhook of {workspace.name}", examples.WEBHOOK)
+    function = functions.create(session, workspace.id, shape, examples.WEBHOOK.handlers, "cli", now)
+    instance = function_instances.connect(session, function, "One", {"apiKey": "sk-123456"}, now, runtime.vault)
+    objects.put(session, workspace.id, [{"collection": "products", "id": "1", "properties": {"name": "Shoe"}}], now)
+    # Unlike names, so that one workspace's address leads nowhere in the other.
+    return {"function_key": function.key, "instance_id": instance.id, "collection": "products"}
 
 
 def _people(session: Session, workspace: Workspace) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tests.web.admin_world import World
 
 W = "/w/<workspace>"
 S = f"{W}/settings"
+F = f"{W}/functions/<function_key>"
 
 #: (method, rule) -> (the least role that may, the form that a page would send). What is not in here is not tested:
 #: `test_every_route_of_a_workspace_is_listed` fails then.
@@ -32,6 +33,19 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("GET", f"{W}/conflicts"): ("viewer", {}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/merge"): ("editor", {"keep": "{keep}"}),
     ("POST", f"{W}/conflicts/<int:conflict_id>/dismiss"): ("editor", {}),
+    ("GET", f"{W}/functions"): ("viewer", {}),
+    ("GET", f"{W}/functions/new"): ("owner", {}),
+    ("POST", f"{W}/functions/new"): ("owner", {"name": "Another", "example": "slack"}),
+    ("GET", F): ("viewer", {}),
+    ("POST", F): ("owner", {"do": "wait"}),
+    ("GET", f"{F}/instances"): ("viewer", {}),
+    ("POST", f"{F}/instances"): ("owner", {"name": "Another", "value-apiKey": "sk-123456"}),
+    ("GET", f"{F}/instances/<int:instance_id>"): ("viewer", {}),
+    ("POST", f"{F}/instances/<int:instance_id>"): ("owner", {"name": "Renamed", "value-apiKey": ""}),
+    ("POST", f"{F}/instances/<int:instance_id>/switch"): ("owner", {"on": "0"}),
+    ("POST", f"{F}/instances/<int:instance_id>/remove"): ("owner", {}),
+    ("GET", f"{W}/objects/<collection>"): ("viewer", {}),
+    ("POST", f"{W}/objects/<collection>/export"): ("editor", {}),
     ("GET", f"{S}/segment"): ("viewer", {}),
     ("GET", f"{S}/segment/live"): ("viewer", {}),
     ("POST", f"{S}/segment/activate"): ("owner", {}),
@@ -73,7 +87,7 @@ ELSEWHERE: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", "/password"): (gate.PUBLIC, {"token": "x", "password": "y" * 12}),
 }
 #: Rooms whose routes know no session cookie and have tests of their own.
-OTHER_ROOMS = ("api.", "api_docs.", "assets.", "ingest.", "operations.")
+OTHER_ROOMS = ("api.", "api_docs.", "assets.", "functions.", "ingest.", "operations.")
 
 each_page = pytest.mark.parametrize(("method", "rule"), PAGES, ids=lambda value: value.replace(W, "…"))
 each_unsafe = pytest.mark.parametrize(
@@ -106,6 +120,7 @@ def _app(template: Path, folder: Path) -> Flask:
             database_url=f"sqlite:///{folder / 'productfruits.db'}",
             secret_key="only-for-tests-" + "k" * 32,
             encryption_keys=(Fernet.generate_key().decode(),),
+            functions=True,
         )
     )
 
@@ -161,6 +176,7 @@ def test_an_unknown_workspace_looks_the_same_as_a_foreign_one(shared: World, met
         if any(f"{{{name}}}" in form.values() for name in ("keep", "value", "secret"))
         or ":" in rule
         or "user_id" in rule
+        or "function_key" in rule
     ],
     ids=lambda value: value.replace(W, "…"),
 )

@@ -10,6 +10,8 @@ from productfruits.web.admin import (
     entry,
     failures,
     frame,
+    function_instances,
+    functions,
     gate,
     headers,
     history,
@@ -22,7 +24,22 @@ from productfruits.web.admin import (
 )
 
 #: Each module registers its pages, or what stands around them, with the gate when it is imported.
-MODULES = (account, api_keys, conflicts, entry, failures, frame, history, members, overview, segment, users, workspace)
+MODULES = (
+    account,
+    api_keys,
+    conflicts,
+    entry,
+    failures,
+    frame,
+    function_instances,
+    functions,
+    history,
+    members,
+    overview,
+    segment,
+    users,
+    workspace,
+)
 
 
 def register(app: Flask, *, https: bool) -> None:

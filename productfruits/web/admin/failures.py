@@ -6,7 +6,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services import admins, api_keys, conflicts, connections, same_person, users, workspaces
+from productfruits.services import admins, api_keys, conflicts, connections, functions, same_person, users, workspaces
 from productfruits.services.pages import InvalidCursor
 from productfruits.web.admin import gate
 
@@ -17,6 +17,9 @@ MISSING = (
     conflicts.NoSuchConflict,
     connections.NoSuchSecret,
     same_person.NoSuchAlias,
+    functions.NoSuchFunction,
+    functions.NoSuchInstance,
+    functions.NoSuchVersion,
     users.NoSuchUser,
     workspaces.NoSuchWorkspace,
     InvalidCursor,

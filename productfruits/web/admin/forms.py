@@ -6,6 +6,7 @@ from typing import Any
 from flask import abort, request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from productfruits.functions.examples import EXAMPLES
 from productfruits.models import ROLES
 
 #: Sent by every form of ours, and no part of what it says.
@@ -76,6 +77,11 @@ class Keep(Form):
 class Invite(Form):
     email = text()
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
+
+
+class NewFunction(Form):
+    name = text(100)
+    example = fields.String(required=True, validate=validate.OneOf(tuple(EXAMPLES)))
 
 
 class Role(Form):
