@@ -13,7 +13,8 @@ from productfruits.cli.output import fields, json_option, say, show, table
 from productfruits.errors import ProductFruitsError
 from productfruits.functions import definitions, errors
 from productfruits.functions.definitions import FunctionShape
-from productfruits.functions.runtime import Call, Code, Run, Sandbox
+from productfruits.functions.runs import Call, Code, Run
+from productfruits.functions.runtime import Sandbox
 from productfruits.models import Function
 from productfruits.outgoing.http import Egress
 from productfruits.services import audit, function_runs, function_trials

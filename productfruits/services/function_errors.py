@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.functions import errors
-from productfruits.functions.runtime import Failure, Run
+from productfruits.functions.runs import Failure, Run
 from productfruits.models import Function, FunctionError, FunctionInstance, FunctionRequest
 from productfruits.services.documents import Document, instant
 

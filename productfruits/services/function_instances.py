@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from productfruits.errors import ProductFruitsError
 from productfruits.functions import definitions
 from productfruits.functions.definitions import Values
-from productfruits.functions.runtime import Code
+from productfruits.functions.runs import Code
 from productfruits.models import Destination, Function, FunctionInstance
 from productfruits.services import destinations, functions
 from productfruits.services.documents import Document, instant

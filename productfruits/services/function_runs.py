@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from productfruits.functions import definitions, errors
 from productfruits.functions.fetching import RESPONSE_BYTES, Answered, Asked, Fetch, FetchFailed
-from productfruits.functions.runtime import Call, Exchange, Failure, Line, Run, Sandbox
+from productfruits.functions.runs import Call, Exchange, Failure, Line, Run
+from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import chains
 from productfruits.outgoing.http import BadRequest, Egress, Request, TimedOut, Unintelligible, Unreachable, Untrusted
 from productfruits.services.function_instances import Runnable

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from productfruits.errors import ProductFruitsError
 from productfruits.functions import definitions
-from productfruits.functions.runtime import Code, Sandbox
+from productfruits.functions.runs import Code
+from productfruits.functions.runtime import Sandbox
 from productfruits.models import Destination, Function, FunctionInstance, FunctionVersion
 from productfruits.services.documents import Document, instant
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from productfruits.errors import ProductFruitsError
 from productfruits.functions import errors
-from productfruits.functions.runtime import Call, Run, Sandbox
+from productfruits.functions.runs import Call, Run
+from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import chains
 from productfruits.outgoing.http import Egress
 from productfruits.services import function_runs

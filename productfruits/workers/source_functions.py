@@ -19,7 +19,8 @@ from productfruits.database import begin_immediate
 from productfruits.errors import ProductFruitsError
 from productfruits.functions import errors, retries
 from productfruits.functions.errors import Busy, DoesNotStart
-from productfruits.functions.runtime import Call, Failure, Run, Sandbox
+from productfruits.functions.runs import Call, Failure, Run
+from productfruits.functions.runtime import Sandbox
 from productfruits.models import FunctionInstance
 from productfruits.outgoing import chains
 from productfruits.outgoing.http import Egress

@@ -13,7 +13,8 @@ from productfruits.functions import definitions, errors, retries
 from productfruits.functions.definitions import InvalidValues
 from productfruits.functions.errors import InvalidCode
 from productfruits.functions.fetching import Asked, FetchFailed
-from productfruits.functions.runtime import Call, Failure, Run, Sandbox
+from productfruits.functions.runs import Call, Failure, Run
+from productfruits.functions.runtime import Sandbox
 from productfruits.models import Delivery, Function, FunctionError, FunctionInstance, FunctionRequest, StoredObject
 from productfruits.outgoing.http import Egress
 from productfruits.services import (

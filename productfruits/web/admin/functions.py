@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from productfruits.errors import ProductFruitsError
 from productfruits.functions import definitions, errors, examples
 from productfruits.functions.errors import Busy, DoesNotStart, InvalidCode
-from productfruits.functions.runtime import Call, Run
+from productfruits.functions.runs import Call, Run
 from productfruits.models import Event, Function
 from productfruits.services import function_instances, function_runs, function_trials, functions, objects
 from productfruits.services.function_instances import Runnable

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import productfruits
 from productfruits.web import current_runtime
-from productfruits.web.api import schemas
+from productfruits.web.api import function_schemas, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from productfruits.web.api.refusals import json_response
 
@@ -27,7 +27,7 @@ REFUSALS = {
     400: "Something in the query or the body cannot be used; `errors` says what.",
     401: "The API key is missing, wrong or revoked.",
     404: "There is nothing with this id in the workspace of the key.",
-    409: "Another user has this e-mail or id.",
+    409: "It contradicts what is there, like an e-mail or a key that is taken; `code` says what.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not JSON, or does not say so.",
     503: "The store cannot be used right now; Retry-After says when to come again.",
@@ -35,7 +35,12 @@ REFUSALS = {
 #: What any endpoint can answer.
 ALWAYS = (401, 503)
 _PART = re.compile(r"<(?:\w+:)?(\w+)>")
-_PARTS = {"user_id": "Our id of the user.", "group_id": "Segment's groupId."}
+_PARTS = {
+    "user_id": "Our id of the user.",
+    "group_id": "Segment's groupId.",
+    "function": "The function's key.",
+    "instance_id": "The instance's number.",
+}
 
 routes = Blueprint("api_docs", __name__)
 
@@ -80,7 +85,7 @@ def document(base_url: str) -> dict[str, Any]:
     for endpoint in sorted(ENDPOINTS, key=lambda endpoint: not endpoint.path.startswith("/users")):
         spec.path(path=PREFIX + _PART.sub(r"{\1}", endpoint.path), operations=_operation(endpoint))
     described: dict[str, Any] = spec.to_dict()
-    for schema in vars(schemas).values():
+    for schema in (*vars(schemas).values(), *vars(function_schemas).values()):
         if isinstance(schema, type) and issubclass(schema, marshmallow.Schema):
             component = described["components"]["schemas"].get(schema.__name__)
             if component is not None:

@@ -74,7 +74,7 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     TooManyFunctions: (409, "too_many_functions"),
     TooManyInstances: (409, "too_many_instances"),
     FunctionsOff: (409, "functions_off"),
-    DoesNotStart: (503, "unavailable"),
+    DoesNotStart: (503, "functions_unavailable"),
     Busy: (503, "busy"),
     EmailTaken: (409, "email_taken"),
     UsernameTaken: (409, "username_taken"),

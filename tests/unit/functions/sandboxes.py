@@ -5,7 +5,8 @@ import json
 from typing import Any
 
 from productfruits.functions.fetching import Answered, Asked, Fetch, FetchFailed
-from productfruits.functions.runtime import Call, Code, Run, Sandbox
+from productfruits.functions.runs import Call, Code, Run
+from productfruits.functions.runtime import Sandbox
 
 _numbers = itertools.count()
 

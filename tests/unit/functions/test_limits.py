@@ -8,7 +8,8 @@ import pytest
 
 from productfruits.functions import errors
 from productfruits.functions.errors import InvalidCode
-from productfruits.functions.runtime import Call, Sandbox
+from productfruits.functions.runs import Call
+from productfruits.functions.runtime import Sandbox
 from tests.unit.functions.sandboxes import code, refused, run, value
 
 

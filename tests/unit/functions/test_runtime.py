@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from productfruits.functions import errors
 from productfruits.functions.fetching import Answered, Asked, FetchFailed
-from productfruits.functions.runtime import Call, Evaluation, Line, Sandbox
+from productfruits.functions.runs import Call, Evaluation, Line
+from productfruits.functions.runtime import Sandbox
 from tests.unit.functions.sandboxes import code, echo, refused, run, value
 
 
@@ -344,7 +345,7 @@ def test_expressions_are_function_bodies_over_the_event(sandbox: Sandbox) -> Non
 def test_what_fails_while_loading_is_told_with_each_run(sandbox: Sandbox) -> None:
     done = sandbox.run(code("nobody.knows; function onTrack() {}"), Call("onTrack", ({}, {})), refused)
     assert done.failure is not None
-    assert (done.failure.kind, done.failure.message) == (errors.BAD_REQUEST, "ReferenceError: nobody is not defined")
+    assert (done.failure.kind, done.failure.message) == (errors.BAD_REQUEST, "nobody is not defined")
 
 
 def test_an_event_of_any_text_comes_through_as_it_is(sandbox: Sandbox) -> None:
