@@ -137,14 +137,14 @@ class Report:
         return f"{figure.rate / other.rate:.2f} x" if other is not None and other is not figure else "-"
 
 
-def write(path: Path, table: str) -> None:
+def write(path: Path, table: str, begin_mark: str = BEGIN, end_mark: str = END) -> None:
     """Put the table between the markers of the page; the words around it stay."""
     page = path.read_text()
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(begin_mark)
+    _, end, after = rest.partition(end_mark)
     if not begin or not end:
-        raise MarkersMissing(f"{path} needs the lines {BEGIN} and {END}, in this order.")
-    path.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
+        raise MarkersMissing(f"{path} needs the lines {begin_mark} and {end_mark}, in this order.")
+    path.write_text(f"{before}{begin_mark}\n{table}{end_mark}{after}")
 
 
 def _processes(count: int) -> str:

@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -122,7 +123,10 @@ class Product:
     name: str = "productfruits"
     tables: Tables = Tables(users="users", events="event")
 
-    def __init__(self, store: Store, folder: Path, processes: int = 1) -> None:
+    def __init__(
+        self, store: Store, folder: Path, processes: int = 1, *, egress_allow: str = "", worker: bool = False
+    ) -> None:
+        """`worker`: destinations are sent to from a process of its own."""
         self.store = store
         self._endpoint: Endpoint | None = None
         home = folder / f"home-{secrets.token_hex(4)}"
@@ -132,7 +136,11 @@ class Product:
             "PRODUCTFRUITS_DATABASE_URL": store.url,
             "PRODUCTFRUITS_DATA_DIR": str(home),
             "PRODUCTFRUITS_LOG_LEVEL": "warning",
+            "PRODUCTFRUITS_EGRESS_ALLOW": egress_allow,
+            "PRODUCTFRUITS_DELIVERIES": "off" if worker else "on",
         }
+        self._sends_apart = worker
+        self._worker: subprocess.Popen[bytes] | None = None
         if store.kind == "postgres":  # two processes on one store share its keys; on SQLite `serve` makes them
             self._environment["PRODUCTFRUITS_SECRET_KEY"] = secrets.token_urlsafe(48)
             self._environment["PRODUCTFRUITS_ENCRYPTION_KEYS"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
@@ -158,10 +166,24 @@ class Product:
             path = urlsplit(connection["webhook_url"]).path
             self._endpoint = Endpoint(path, connection["webhook_secret"].encode())
 
-    def _run(self, *arguments: str) -> dict[str, str]:
+    def destinations(self, named: Mapping[str, object]) -> None:
+        """Make destinations, and begin to send to them."""
+        self._run("destinations", "apply", "-", given=json.dumps({"destinations": named}))
+        if self._sends_apart:
+            self._worker = subprocess.Popen([*_command(), "worker"], env=self._environment, stderr=subprocess.DEVNULL)
+
+    def end(self) -> None:
+        """End the process that sends, if there is one."""
+        if self._worker is not None:
+            self._worker.terminate()
+            self._worker.wait()
+            self._worker = None
+
+    def _run(self, *arguments: str, given: str | None = None) -> dict[str, str]:
         done = subprocess.run(
             [*_command(), *arguments, "--json"],
             env=self._environment,
+            input=given,
             capture_output=True,
             text=True,
         )

@@ -8,6 +8,7 @@ import productfruits
 from productfruits.cli.admin import admin, setup_link
 from productfruits.cli.api_key import api_key
 from productfruits.cli.backup import backup
+from productfruits.cli.destinations import destinations
 from productfruits.cli.doctor import doctor
 from productfruits.cli.functions import function
 from productfruits.cli.keys import keys
@@ -57,6 +58,7 @@ for command in (
     setup_link,
     workspace,
     segment,
+    destinations,
     api_key,
     admin,
     users,

@@ -9,7 +9,7 @@ import click
 from productfruits import config
 from productfruits.errors import ProductFruitsError
 from productfruits.models import Workspace
-from productfruits.services import workspaces
+from productfruits.services import times, workspaces
 from productfruits.workers.runtime import Runtime, open_runtime
 
 
@@ -30,6 +30,11 @@ def opened() -> Iterator[Runtime]:
 def now() -> dt.datetime:
     """The time of this command, read once by each."""
     return dt.datetime.now(dt.UTC)
+
+
+def utc(given: dt.datetime | None) -> dt.datetime:
+    """A time that was given without a zone; the beginning of time where none was given."""
+    return times.EPOCH if given is None else given.replace(tzinfo=dt.UTC)
 
 
 workspace_option = click.option(

@@ -67,6 +67,10 @@ class ConnectionSecret(Base):
         """Names this row inside its ciphertext."""
         return f"connection_secret:{self.uid}"
 
+    def give_up(self, now: dt.datetime) -> None:
+        """It can never be read again."""
+        self.ciphertext, self.revoked_at = b"", self.revoked_at or now
+
     def is_live(self, now: dt.datetime) -> bool:
         """True while signatures made with this secret are accepted."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

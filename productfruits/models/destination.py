@@ -28,7 +28,7 @@ class Destination(Base):
     #: Scheme and host of the URL, to show. The rest of it may be a secret.
     address: Mapped[str]
     #: URL, headers and write key as JSON, encrypted: each of them may let somebody in.
-    endpoint: Mapped[bytes] = mapped_column(LargeBinary)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     filter: Mapped[dict[str, Any]] = mapped_column(Json)
     body: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
@@ -39,7 +39,7 @@ class Destination(Base):
     #: The first failure since the last success.
     failing_since: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     last_delivered_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: Set when this server switched it off: "gone" (410) or "failing" (for days).
+    #: Set when this server switched it off: "gone" (410), "failing" (for days) or "key_lost".
     stopped_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     stopped_because: Mapped[str | None]
 
@@ -56,6 +56,11 @@ class Destination(Base):
     def identity(self) -> str:
         """Names this row inside its ciphertext."""
         return f"destination:{self.uid}"
+
+    def give_up(self, now: dt.datetime) -> None:
+        """Its address can never be read again: send nothing until somebody enters it anew."""
+        self.ciphertext, self.enabled = b"", False
+        self.stopped_at, self.stopped_because = now, "key_lost"
 
 
 class DestinationSecret(Base):
@@ -80,6 +85,10 @@ class DestinationSecret(Base):
     def identity(self) -> str:
         """Names this row inside its ciphertext."""
         return f"destination_secret:{self.uid}"
+
+    def give_up(self, now: dt.datetime) -> None:
+        """It can never be read again."""
+        self.ciphertext, self.expires_at = b"", now
 
     def is_live(self, now: dt.datetime) -> bool:
         """True while requests are signed with it."""

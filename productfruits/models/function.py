@@ -77,8 +77,8 @@ class FunctionInstance(Base):
     uid: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     enabled: Mapped[bool]
-    #: The values of all settings as JSON, encrypted.
-    settings: Mapped[bytes] = mapped_column(LargeBinary)
+    #: The values of all settings as JSON, encrypted; empty when they were given up with a lost key.
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     #: The last part of a source's address.
     token: Mapped[str | None] = mapped_column(unique=True)
     #: The outlet through which a destination is given its events.
@@ -95,6 +95,10 @@ class FunctionInstance(Base):
     def identity(self) -> str:
         """Names this row inside its ciphertext."""
         return f"function_instance:{self.uid}"
+
+    def give_up(self, now: dt.datetime) -> None:
+        """The values cannot be read any more: it runs again once they are entered anew."""
+        self.ciphertext = b""
 
 
 class FunctionError(Base):

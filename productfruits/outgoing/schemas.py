@@ -86,8 +86,18 @@ class FilterShape(Strict):
 class FieldShape(Strict):
     """One field of the body: a path into the event, or a constant."""
 
-    name = _text("The field's name in the body.", 200, required=True)
-    path = _text("Where the value is found, like event.properties.price.", 500, data_key="from")
+    name = _text(
+        "The field's name in the body.",
+        200,
+        required=True,
+        validate=validate.Length(1, 200, error="A field needs a name of at most 200 characters."),
+    )
+    path = _text(
+        "Where the value is found, like event.properties.price.",
+        500,
+        data_key="from",
+        validate=validate.Regexp(r"[^\s.]+(\.[^\s.]+)*$", error="Say where the value is, like event.properties.price."),
+    )
     value = fields.Raw(allow_none=True, metadata={"description": "A constant instead."})
 
     @validates_schema
@@ -109,7 +119,7 @@ class BodyShape(Strict):
     fields_ = fields.List(
         fields.Nested(FieldShape),
         data_key="fields",
-        validate=validate.Length(1, MAX_FIELDS),
+        validate=validate.Length(1, MAX_FIELDS, error=f"Name 1 to {MAX_FIELDS} fields."),
         metadata={"description": "For the form fields."},
     )
     template = _text("For the forms template and text: Liquid.", template.MAX_TEMPLATE, validate=_template)

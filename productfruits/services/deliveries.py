@@ -6,23 +6,25 @@ what was sent and not recorded is then sent once more, under the same webhook-id
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import exists, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Integer, bindparam, exists, or_, select, update
+from sqlalchemy.orm import Session, selectinload
 
+from productfruits.database import UtcDateTime
 from productfruits.functions import retries
 from productfruits.models import Delivery, DeliveryAttempt, Destination
 from productfruits.outgoing import bodies, retry
 from productfruits.outgoing.bodies import Body
-from productfruits.services import bulk, destinations, function_errors, function_instances, parcels
+from productfruits.services import bulk, destinations, function_deliveries, parcels
 from productfruits.services.destinations import Endpoint
+from productfruits.services.function_deliveries import Ran
 from productfruits.services.function_errors import Failed
 from productfruits.services.function_instances import Runnable
-from productfruits.services.parcels import Parcel
+from productfruits.services.parcels import Due, Parcel
 from productfruits.services.vault import Undecryptable, Vault
 
 log = structlog.get_logger()
@@ -31,6 +33,18 @@ log = structlog.get_logger()
 LEASE = dt.timedelta(seconds=60)
 #: Deliveries of one destination that are taken at once.
 BATCH = 200
+#: And of all of them together, since their documents are in memory until they are sent.
+PARCELS = 4_000
+DUE = (
+    select(Delivery.id, Delivery.kind, Delivery.event_id, Delivery.subject, Delivery.depth, Delivery.created_at)
+    .where(
+        Delivery.destination_id == bindparam("destination"),
+        Delivery.status == "pending",
+        Delivery.due_at <= bindparam("now", type_=UtcDateTime),
+    )
+    .order_by(Delivery.due_at)
+    .limit(bindparam("most", type_=Integer))
+)
 #: Outcomes that say nothing about whether somebody listens.
 UNSENT = ("not_sendable", "loop", "nothing_left", "retry", "error")
 
@@ -93,20 +107,26 @@ def claim(
         session, _claimable(now).where(Destination.unanswered > 0), min(left, left if slow is None else slow)
     )
     chosen = [*answering, *silent]
-    batches = []
+    most = max(1, min(BATCH, PARCELS // max(1, len(chosen))))
+    due: dict[int, Sequence[Due]] = {}
+    opened: list[Batch] = []
     for destination in chosen:
         destination.leased_by, destination.leased_until = worker, now + LEASE
         try:
-            batch = _batch(session, destination, now, vault)
+            opened.append(_open(session, destination, now, vault))
         except Undecryptable:
             # The operator is told at the start and by `doctor`; the others go on meanwhile.
             log.error("destination_undecryptable", destination_id=destination.id)
             destination.leased_by, destination.leased_until = None, now
             destination.rests_until = now + retry.LONGEST_PEACE
             continue
-        batches.append(batch)
+        # Whoever did not answer lately is asked with one request.
+        due[destination.id] = _due(
+            session, destination.id, now, 1 if destination.unanswered >= retry.PATIENCE else most
+        )
     session.flush()
-    return batches
+    packed = parcels.pack(session, {each.id: each for each in chosen if each.id in due}, due, now)
+    return [replace(batch, parcels=tuple(packed[batch.destination_id])) for batch in opened]
 
 
 def release(session: Session, worker: str, destination_ids: Collection[int], now: dt.datetime) -> None:
@@ -162,7 +182,15 @@ def record(session: Session, attempts: Sequence[Attempt], now: dt.datetime, spre
         ],
     )
     _judge_destinations(session, attempts, now)
-    _note_functions(session, known, states, now)
+    function_deliveries.note(
+        session,
+        [
+            Ran(attempt.destination_id, states[attempt.delivery_id]["attempts"], attempt.at, attempt.failed)
+            for attempt in known
+            if attempt.is_run and states[attempt.delivery_id]["status"] != "pending"
+        ],
+        now,
+    )
 
 
 def _claimable(now: dt.datetime) -> Any:
@@ -180,21 +208,17 @@ def _claimable(now: dt.datetime) -> Any:
 def _claim(session: Session, claimable: Any, places: int) -> Sequence[Destination]:
     if places <= 0:
         return ()
-    oldest = claimable.order_by(Destination.leased_until).limit(places)
+    oldest = claimable.order_by(Destination.leased_until).limit(places).options(selectinload(Destination.secrets))
     found: Sequence[Destination] = session.scalars(oldest.with_for_update(skip_locked=True, of=Destination)).all()
     return found
 
 
-def _batch(session: Session, destination: Destination, now: dt.datetime, vault: Vault) -> Batch:
-    # Whoever did not answer lately is asked with one request.
-    most = 1 if destination.unanswered >= retry.PATIENCE else BATCH
-    due = session.scalars(
-        select(Delivery)
-        .where(Delivery.destination_id == destination.id, Delivery.status == "pending", Delivery.due_at <= now)
-        .order_by(Delivery.due_at)
-        .limit(most)
-    ).all()
-    batch = Batch(
+def _due(session: Session, destination_id: int, now: dt.datetime, most: int) -> Sequence[Due]:
+    return [Due(*row) for row in session.execute(DUE, {"destination": destination_id, "now": now, "most": most})]
+
+
+def _open(session: Session, destination: Destination, now: dt.datetime, vault: Vault) -> Batch:
+    return Batch(
         destination_id=destination.id,
         kind=destination.kind,
         method=destination.method,
@@ -206,11 +230,8 @@ def _batch(session: Session, destination: Destination, now: dt.datetime, vault: 
         ),
         unanswered=destination.unanswered,
         parcels=(),
+        function=function_deliveries.runnable_of(session, destination, vault),
     )
-    if destination.kind == function_instances.OUTLET:
-        instance = function_instances.of_outlet(session, destination.id)
-        batch = replace(batch, function=function_instances.runnable(instance, vault) if instance else None)
-    return replace(batch, parcels=tuple(parcels.pack(session, destination, due, now)))
 
 
 def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict[str, Any]:
@@ -231,39 +252,17 @@ def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict
 
 def _judge_destinations(session: Session, attempts: Sequence[Attempt], now: dt.datetime) -> None:
     """Patience with those who do not answer, and an end with those who take nothing for days."""
+    told: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.outcome not in ("loop", "nothing_left", "refused"):
+            told.setdefault(attempt.destination_id, []).append(attempt)
     touched = session.scalars(
-        select(Destination)
-        .where(Destination.id.in_({attempt.destination_id for attempt in attempts}))
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        select(Destination).where(Destination.id.in_(told)).with_for_update().execution_options(populate_existing=True)
     )
     for destination in touched:
-        for attempt in attempts:
-            if attempt.destination_id == destination.id and attempt.outcome not in ("loop", "nothing_left", "refused"):
-                _judge(destination, attempt, now)
+        for attempt in told[destination.id]:
+            _judge(destination, attempt, now)
     session.flush()
-
-
-def _note_functions(
-    session: Session, attempts: Sequence[Attempt], states: Mapping[int, Mapping[str, Any]], now: dt.datetime
-) -> None:
-    """Count the runs of functions, and keep those failures after which nothing more is tried."""
-    if not any(attempt.is_run for attempt in attempts):
-        return
-    for attempt in attempts:
-        state = states[attempt.delivery_id]
-        if not attempt.is_run or state["status"] == "pending":
-            continue
-        instance = function_instances.of_outlet(session, attempt.destination_id)
-        if instance is None:
-            continue
-        if attempt.failed is None:
-            function_errors.count(session, instance.id, succeeded=1, now=now)
-        else:
-            function_errors.count(session, instance.id, failed=1, now=now)
-            function_errors.record(
-                session, instance.workspace_id, instance.id, attempt.failed, state["attempts"], attempt.at
-            )
 
 
 def _judge(destination: Destination, attempt: Attempt, now: dt.datetime) -> None:

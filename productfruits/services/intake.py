@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import UtcDateTime, table
 from productfruits.identity import keys
-from productfruits.identity.directory import Changes, Placement, Sighting
-from productfruits.models import Conflict, Connection, ConnectionSecret, Delivery, Event, SeenMessage
+from productfruits.identity.directory import Placement, Sighting
+from productfruits.models import Connection, ConnectionSecret, Delivery, Event, SeenMessage
 from productfruits.outgoing import chains
 from productfruits.segment.messages import Message, Parsed
 from productfruits.services import bulk, groups, lookups, outbox, people, rejections
@@ -138,7 +138,7 @@ def _receive_workspace(
     _place(session, workspace_id, group, now)
     _log_refusals(session, workspace_id, group, arrivals)
     events = _events(workspace_id, group.candidates)
-    deliveries = _deliveries(session, workspace_id, group, events, now)
+    deliveries = outbox.deliveries(session, workspace_id, group.outlets, events, group.changes, now)
     with bulk.in_one_go(session):
         bulk.insert(session, Event, events)
         bulk.insert(session, Delivery, deliveries)
@@ -222,40 +222,12 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
     changes = directory.changes()
     conflicts = people.save(session, workspace_id, changes, now)
     if any(outlet.filter.changes for outlet in group.outlets):
-        group.changes = _changes(changes, conflicts, group.candidates)
-
-
-def _changes(changes: Changes, conflicts: Sequence[Conflict], candidates: Sequence[_Candidate]) -> list[Change]:
-    """What happened to users. Who was erased is told of by the erasure itself."""
-    depths: dict[str, int] = {}
-    for candidate in candidates:
-        user = candidate.placement.user if candidate.placement else None
-        if user is not None:
-            depths[user.id] = max(depths.get(user.id, 0), _depth(candidate))
-    updated = [person for person in changes.changed_people if person.keys_changed or person.traits_changed]
-    return [
-        *(Change("user.created", person.id, depths.get(person.id, 0)) for person in changes.new_people),
-        *(Change("user.updated", person.id, depths.get(person.id, 0)) for person in updated),
-        *(Change("user.conflict", str(row.id), depths.get(row.user_id, 0)) for row in conflicts),
-    ]
-
-
-def _depth(candidate: _Candidate) -> int:
-    return max(candidate.arrival.depth, chains.depth(candidate.message.context))
-
-
-def _deliveries(
-    session: Session, workspace_id: int, group: _Group, events: Sequence[dict[str, Any]], now: dt.datetime
-) -> list[dict[str, Any]]:
-    """What is to be sent of the group; numbers the events for it."""
-    if not group.outlets:
-        return []
-    for event, event_id in zip(events, outbox.reserve_event_ids(session, len(events)), strict=True):
-        event["id"] = event_id
-    return [
-        *outbox.deliveries_of_events(group.outlets, events, now),
-        *outbox.deliveries_of_changes(workspace_id, group.outlets, group.changes, now),
-    ]
+        spoken_of = [
+            (candidate.placement.user.id, max(candidate.arrival.depth, chains.depth(candidate.message.context)))
+            for candidate in group.candidates
+            if candidate.placement is not None and candidate.placement.user is not None
+        ]
+        group.changes = outbox.changes(changes, conflicts, spoken_of)
 
 
 def _events(workspace_id: int, candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:

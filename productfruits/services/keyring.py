@@ -8,7 +8,6 @@ import datetime as dt
 import os
 import secrets
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.config import Settings
 from productfruits.errors import ProductFruitsError
-from productfruits.models import ConnectionSecret
+from productfruits.models import ConnectionSecret, Destination, DestinationSecret, FunctionInstance
 from productfruits.services.vault import Vault, key_id_of
 
 ENCRYPTION_FILE = "encryption.keys"
@@ -99,13 +98,14 @@ def reencrypt(session: Session, vault: Vault) -> int:
 def give_up(session: Session, key_id: str, now: dt.datetime) -> int:
     """End every secret that was encrypted with a lost key, so that the server starts again; returns how many.
 
-    The connections refuse what Segment sends until a new secret is made and pasted there.
+    The connections refuse what Segment sends until a new secret is made and pasted there; destinations send nothing
+    until their address is entered again.
     """
     ended = [secret for secret in _stored(session) if key_id_of(secret.ciphertext) == key_id]
     if not ended:
         raise NothingEncrypted()
     for secret in ended:
-        secret.revoked_at, secret.ciphertext = secret.revoked_at or now, b""
+        secret.give_up(now)
     session.flush()
     return len(ended)
 
@@ -115,10 +115,20 @@ def usage(session: Session) -> dict[str, int]:
     return dict(Counter(key_id_of(secret.ciphertext) for secret in _stored(session)))
 
 
-def _stored(session: Session) -> Sequence[ConnectionSecret]:
-    return session.scalars(
-        select(ConnectionSecret).where(ConnectionSecret.ciphertext != b"").order_by(ConnectionSecret.id)
-    ).all()
+def _stored(session: Session) -> list[ConnectionSecret | Destination | DestinationSecret | FunctionInstance]:
+    """Every row that holds something encrypted."""
+    return [
+        *session.scalars(
+            select(ConnectionSecret).where(ConnectionSecret.ciphertext != b"").order_by(ConnectionSecret.id)
+        ),
+        *session.scalars(
+            select(FunctionInstance).where(FunctionInstance.ciphertext != b"").order_by(FunctionInstance.id)
+        ),
+        *session.scalars(select(Destination).where(Destination.ciphertext != b"").order_by(Destination.id)),
+        *session.scalars(
+            select(DestinationSecret).where(DestinationSecret.ciphertext != b"").order_by(DestinationSecret.id)
+        ),
+    ]
 
 
 def _missing(setting: str, path: Path, needed: set[str]) -> str:

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, tex
 from sqlalchemy.orm import Session
 
 from productfruits.database import table
-from productfruits.models import Delivery, Destination, Event
+from productfruits.identity.directory import Changes
+from productfruits.models import Conflict, Delivery, Destination, Event
 from productfruits.outgoing import chains, filters
 from productfruits.outgoing.filters import Filter
 from productfruits.services import bulk, lookups
@@ -53,14 +54,39 @@ def outlets(rows: Iterable[Any]) -> list[Outlet]:
     return [Outlet(row.id, filters.read(row.filter)) for row in rows]
 
 
-def reserve_event_ids(session: Session, count: int) -> list[int]:
-    """Numbers for the next events, so that deliveries can name them. The caller holds the workspace's write lock."""
-    if session.get_bind().dialect.name == "postgresql":
-        sequence = text("SELECT nextval(pg_get_serial_sequence('event', 'id')) FROM generate_series(1, :count)")
-        return list(session.scalars(sequence, {"count": count}))
-    # The write lock is the store's: nobody else numbers events meanwhile.
-    last = session.scalar(select(func.max(Event.id))) or 0
-    return list(range(last + 1, last + 1 + count))
+def changes(decided: Changes, conflicts: Sequence[Conflict], spoken_of: Iterable[tuple[str, int]]) -> list[Change]:
+    """What happened to users in a group of messages. Who was erased is told of by the erasure itself.
+
+    `spoken_of`: a user's id and the depth of the chain (outgoing.chains), for each message.
+    """
+    depths: dict[str, int] = {}
+    for user_id, found in spoken_of:
+        depths[user_id] = max(depths.get(user_id, 0), found)
+    updated = [person for person in decided.changed_people if person.keys_changed or person.traits_changed]
+    return [
+        *(Change("user.created", person.id, depths.get(person.id, 0)) for person in decided.new_people),
+        *(Change("user.updated", person.id, depths.get(person.id, 0)) for person in updated),
+        *(Change("user.conflict", str(row.id), depths.get(row.user_id, 0)) for row in conflicts),
+    ]
+
+
+def deliveries(
+    session: Session,
+    workspace_id: int,
+    taking: Sequence[Outlet],
+    events: Sequence[dict[str, Any]],
+    changed: Sequence[Change],
+    now: dt.datetime,
+) -> list[dict[str, Any]]:
+    """The rows of events and changes that are stored together; gives the events (rows without an id) their ids for it.
+
+    The caller holds the workspace's write lock.
+    """
+    if not taking:
+        return []
+    for event, event_id in zip(events, _next_event_ids(session, len(events)), strict=True):
+        event["id"] = event_id
+    return [*deliveries_of_events(taking, events, now), *_deliveries_of_changes(workspace_id, taking, changed, now)]
 
 
 def deliveries_of_events(
@@ -82,22 +108,10 @@ def deliveries_of_events(
     ]
 
 
-def deliveries_of_changes(
-    workspace_id: int, taking: Sequence[Outlet], changes: Sequence[Change], now: dt.datetime
-) -> list[dict[str, Any]]:
-    """The rows of these changes for the outlets that take them."""
-    return [
-        _row(workspace_id, outlet.id, now, change.kind, subject=change.subject, depth=change.depth)
-        for change in changes
-        for outlet in taking
-        if outlet.filter.takes_change(change.kind)
-    ]
-
-
 def note(session: Session, workspace_id: int, change: Change, now: dt.datetime) -> None:
     """Have a change that an operator made sent to whoever takes it."""
     [rows] = lookups.ask(session, [question(workspace_id)])
-    bulk.insert(session, Delivery, deliveries_of_changes(workspace_id, outlets(rows), [change], now))
+    bulk.insert(session, Delivery, _deliveries_of_changes(workspace_id, outlets(rows), [change], now))
 
 
 def forget_events(session: Session, workspace_id: int, condition: ColumnElement[bool]) -> None:
@@ -120,6 +134,28 @@ def move_subject(session: Session, workspace_id: int, from_user_id: str, to_user
         .values(subject=to_user_id)
         .execution_options(synchronize_session=False)
     )
+
+
+def _deliveries_of_changes(
+    workspace_id: int, taking: Sequence[Outlet], changed: Sequence[Change], now: dt.datetime
+) -> list[dict[str, Any]]:
+    """The rows of these changes for the outlets that take them."""
+    return [
+        _row(workspace_id, outlet.id, now, change.kind, subject=change.subject, depth=change.depth)
+        for change in changed
+        for outlet in taking
+        if outlet.filter.takes_change(change.kind)
+    ]
+
+
+def _next_event_ids(session: Session, count: int) -> list[int]:
+    """Numbers for the next events, so that deliveries can name them."""
+    if session.get_bind().dialect.name == "postgresql":
+        sequence = text("SELECT nextval(pg_get_serial_sequence('event', 'id')) FROM generate_series(1, :count)")
+        return list(session.scalars(sequence, {"count": count}))
+    # The write lock is the store's: nobody else numbers events meanwhile.
+    last = session.scalar(select(func.max(Event.id))) or 0
+    return list(range(last + 1, last + 1 + count))
 
 
 def _forget(session: Session, workspace_id: int, condition: ColumnElement[bool]) -> None:

@@ -5,19 +5,21 @@ next to nothing.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from productfruits.models import Conflict, Delivery, Destination, Event, User, Workspace
+from productfruits.models import Conflict, Destination, Event, User, Workspace
 from productfruits.outgoing import chains
 from productfruits.services import documents, outbox
 from productfruits.services.documents import Document, instant
 
-Row = TypeVar("Row", Event, Conflict, User)
+Row = TypeVar("Row", Event, Conflict, User, Workspace)
+#: Ids of one statement.
+CHUNK = 1_000
 #: The user of test events, who is nobody in the store.
 SAMPLE_USER: Document = {
     "id": "0" * 32,
@@ -40,47 +42,70 @@ class Parcel:
     document: Document | None = field(repr=False)
 
 
-def pack(session: Session, destination: Destination, deliveries: Sequence[Delivery], now: dt.datetime) -> list[Parcel]:
-    """The parcels of these deliveries of one destination, in their order."""
-    workspace_id = destination.workspace_id
-    workspace = session.scalars(select(Workspace.key).where(Workspace.id == workspace_id)).one()
-    events = _by_id(session, Event, workspace_id, (d.event_id for d in deliveries if d.event_id is not None))
-    conflicts = _by_id(session, Conflict, workspace_id, (int(n) for n in _subjects(deliveries, outbox.OF_CONFLICTS)))
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What the outbox says of a delivery."""
+
+    id: int
+    kind: str
+    event_id: int | None
+    subject: str | None
+    depth: int
+    created_at: dt.datetime
+
+
+def pack(
+    session: Session, destinations: Mapping[int, Destination], due: Mapping[int, Sequence[Due]], now: dt.datetime
+) -> Mapping[int, list[Parcel]]:
+    """The parcels of what is due, by destination. What they speak of is loaded for all of them at once."""
+    every = [delivery for deliveries in due.values() for delivery in deliveries]
+    workspaces = _by_id(session, Workspace, {destination.workspace_id for destination in destinations.values()})
+    events = _by_id(session, Event, {delivery.event_id for delivery in every if delivery.event_id is not None})
+    conflicts = _by_id(session, Conflict, {int(number) for number in _subjects(every, outbox.OF_CONFLICTS)})
     users = _by_id(
         session,
         User,
-        workspace_id,
         {event.user_id for event in events.values() if event.user_id}
-        | _subjects(deliveries, outbox.OF_USERS)
+        | _subjects(every, outbox.OF_USERS)
         | {conflict.user_id for conflict in conflicts.values()},
     )
 
-    def document(delivery: Delivery) -> Document | None:
-        event = events.get(delivery.event_id) if delivery.event_id is not None else None
-        conflict = (
-            conflicts.get(int(delivery.subject)) if delivery.kind in outbox.OF_CONFLICTS and delivery.subject else None
-        )
+    def document(workspace: str, delivery: Due) -> Document | None:
+        event = events.get(delivery.event_id)
         if delivery.kind == "test":
             return sample(workspace, now, delivery.depth)
         if delivery.kind == "event.stored":
-            return (
-                None if event is None else _of_event(workspace, event, users.get(event.user_id or ""), delivery.depth)
-            )
+            if event is None:
+                return None
+            return _of_event(workspace, event, users.get(event.user_id), delivery.depth)
         if delivery.kind == "user.deleted":
             return _document(delivery.kind, workspace, delivery.created_at, user={"id": delivery.subject})
-        user = users.get(conflict.user_id if conflict else delivery.subject or "")
+        conflict = None
+        if delivery.kind in outbox.OF_CONFLICTS:
+            conflict = conflicts.get(int(delivery.subject or 0))
+        user = users.get(conflict.user_id if conflict else delivery.subject)
         if user is None:
             return None
         more = {"conflict": documents.conflict(conflict)} if conflict else {}
         return _document(delivery.kind, workspace, delivery.created_at, user=_user(user), **more)
 
-    return [
-        Parcel(delivery.id, webhook_id(destination, delivery), delivery.kind, delivery.depth, document(delivery))
-        for delivery in deliveries
-    ]
+    packed: dict[int, list[Parcel]] = {}
+    for number, destination in destinations.items():
+        workspace = workspaces[destination.workspace_id].key
+        packed[number] = [
+            Parcel(
+                delivery.id,
+                webhook_id(destination, delivery),
+                delivery.kind,
+                delivery.depth,
+                document(workspace, delivery),
+            )
+            for delivery in due[number]
+        ]
+    return packed
 
 
-def webhook_id(destination: Destination, delivery: Delivery) -> str:
+def webhook_id(destination: Destination, delivery: Due) -> str:
     """The stable id: of an event the same one in every replay, so that a receiver can leave out what it has."""
     if delivery.event_id is not None:
         return f"msg_{destination.uid}_e{delivery.event_id}"
@@ -171,15 +196,15 @@ def _user(user: User) -> Document:
     return {"id": user.id, "username": user.username, "email": user.email, "traits": user.traits}
 
 
-def _subjects(deliveries: Sequence[Delivery], kinds: Sequence[str]) -> set[str]:
+def _subjects(deliveries: Sequence[Due], kinds: Sequence[str]) -> set[str]:
     return {delivery.subject for delivery in deliveries if delivery.kind in kinds and delivery.subject}
 
 
-def _by_id(session: Session, model: type[Row], workspace_id: int, ids: Iterable[Any]) -> Mapping[Any, Row]:
-    wanted = set(ids)
-    if not wanted:
-        return {}
-    return {
-        row.id: row
-        for row in session.scalars(select(model).where(model.workspace_id == workspace_id, model.id.in_(wanted)))
-    }
+def _by_id(session: Session, model: type[Row], ids: Collection[Any]) -> Mapping[Any, Row]:
+    """The rows with these ids. None of the models numbers its rows by workspace."""
+    wanted = list(ids)
+    found: dict[Any, Row] = {}
+    for start in range(0, len(wanted), CHUNK):
+        query = select(model).where(model.id.in_(wanted[start : start + CHUNK]))
+        found |= {row.id: row for row in session.scalars(query)}
+    return found

@@ -1,7 +1,8 @@
 """Sending again, and sending for a try: one delivery, everything that failed, a stretch of time, a test event."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from productfruits.errors import ProductFruitsError
 from productfruits.models import Delivery, Destination, Event
 from productfruits.outgoing import filters
-from productfruits.services import bulk, outbox
+from productfruits.services import bulk, destinations, outbox
 from productfruits.services.outbox import Outlet
 
 #: Events that one call of `replay` looks at; the next call goes on.
@@ -19,7 +20,7 @@ CHUNK = 2_000
 
 
 class NoSuchDelivery(ProductFruitsError):
-    """There is no such delivery in this workspace, or it is older than what is kept of deliveries."""
+    """There is no such delivery to this destination, or it is older than what is kept of deliveries."""
 
 
 class SwitchedOff(ProductFruitsError):
@@ -56,12 +57,12 @@ def test(session: Session, destination: Destination, now: dt.datetime) -> Delive
     return delivery
 
 
-def get(session: Session, workspace_id: int, delivery_id: int) -> Delivery:
-    """The delivery, or `NoSuchDelivery`."""
+def get(session: Session, destination: Destination, delivery_id: int) -> Delivery:
+    """The delivery to this destination, or `NoSuchDelivery`."""
     found = None
     if 0 <= delivery_id < 2**63:
         found = session.scalar(
-            select(Delivery).where(Delivery.workspace_id == workspace_id, Delivery.id == delivery_id)
+            select(Delivery).where(Delivery.destination_id == destination.id, Delivery.id == delivery_id)
         )
     if found is None:
         raise NoSuchDelivery()
@@ -127,6 +128,26 @@ def replay(
         replacing=("status", "attempts", "due_at", "finished_at"),
     )
     return Replayed(len(rows), found[-1]["id"] if len(found) == chunk else None)
+
+
+def replay_all(
+    writing: Callable[[], AbstractContextManager[Session]],
+    workspace_id: int,
+    key: str,
+    start: dt.datetime,
+    end: dt.datetime,
+    now: dt.datetime,
+) -> int:
+    """`replay` to the end, each part in a transaction of its own that `writing` opens, so that senders get their turn
+    at the store in between. Returns how many deliveries are due again."""
+    deliveries, after = 0, 0
+    while True:
+        with writing() as session:
+            part = replay(session, destinations.by_key(session, workspace_id, key), start, end, now, after)
+        deliveries += part.deliveries
+        if part.after is None:
+            return deliveries
+        after = part.after
 
 
 def _check_on(destination: Destination) -> None:

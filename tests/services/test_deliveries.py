@@ -287,12 +287,10 @@ def test_a_test_event_and_a_resent_one_go_the_same_way(sessions: sessionmaker[Se
         sender(sessions).run_once()
         with sessions.begin() as session:
             found = destinations.by_key(session, workspace_id, "hooks")
-            redelivery.resend(session, found, redelivery.get(session, workspace_id, delivery_id), now())
+            redelivery.resend(session, found, redelivery.get(session, found, delivery_id), now())
             for missing in (delivery_id + 1, -1, 2**70):
                 with pytest.raises(redelivery.NoSuchDelivery):
-                    redelivery.get(session, workspace_id, missing)
-            with pytest.raises(redelivery.NoSuchDelivery):
-                redelivery.get(session, workspace_id + 1, delivery_id)
+                    redelivery.get(session, found, missing)
         sender(sessions).run_once()
     assert [sent(request)[1] for request in receiver.requests] == [{"text": "ada@example.com: Test Event"}] * 2
 

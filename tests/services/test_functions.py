@@ -118,7 +118,7 @@ def test_settings_are_typed_required_and_sensitive(session: Session) -> None:
     assert definitions.check_values(settings, {"apiKey": None}, values)["apiKey"] == "sk-123456"
     assert definitions.shown(settings, values) == {**values, "apiKey": None}
     instance = make(session)
-    assert b"sk-123456" not in instance.settings
+    assert b"sk-123456" not in instance.ciphertext
     document = function_instances.document(instance, "https://h.example", VAULT)
     assert "sk-123456" not in repr(document) and document["settings"] == {"apiKey": None}
     function_instances.change(session, instance, name="Other", values={"apiKey": None}, vault=VAULT)

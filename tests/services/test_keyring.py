@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from productfruits.config import Settings
 from productfruits.database import make_engine, make_sessions
-from productfruits.services import connections, keyring, vault
+from productfruits.outgoing.schemas import DestinationShape
+from productfruits.services import connections, destinations, keyring, vault
 from productfruits.services.keyring import KeyMissing
 from productfruits.services.vault import Undecryptable, Vault
 from tests.services.factories import NOW, workspace
@@ -81,15 +82,23 @@ def test_encrypted_rows_name_the_key_that_is_missing(bare: Settings, session: Se
 
 def test_a_key_that_needs_no_row_any_more_may_go(bare: Settings, session: Session) -> None:
     old, new = (Fernet.generate_key().decode() for _ in range(2))
-    active = connections.activate(session, workspace(session), NOW, Vault([old]))
+    owner = workspace(session)
+    active = connections.activate(session, owner, NOW, Vault([old]))
+    shape = DestinationShape().load({"name": "Hooks", "url": "https://hooks.example.com/x"})
+    made = destinations.create(session, owner.id, shape, NOW, Vault([old]))
     both = dataclasses.replace(bare, encryption_keys=(new, old), secret_key="s" * 40)
     opened = keyring.unlock(both, session)
-    assert keyring.reencrypt(session, opened.vault) == 1
+    assert keyring.reencrypt(session, opened.vault) == 3
     assert keyring.reencrypt(session, opened.vault) == 0
     session.flush()
     alone = keyring.unlock(dataclasses.replace(both, encryption_keys=(new,)), session)
     found = connections.by_token(session, active.webhook_token, NOW, alone.vault)
     assert found is not None and found.secrets[0].key == active.webhook_secret.encode()
+    assert destinations.endpoint(made.destination, alone.vault).url == "https://hooks.example.com/x"
+    assert keyring.give_up(session, vault.key_id(new), NOW) == 3
+    assert destinations.endpoint(made.destination, alone.vault).url == ""
+    assert destinations.live_secrets(made.destination, NOW) == []
+    assert destinations.status(made.destination) == "stopped"
 
 
 def test_a_broken_key_is_refused_in_words(bare: Settings, session: Session) -> None:

@@ -14,14 +14,17 @@ from werkzeug.test import TestResponse
 from productfruits.database import Base
 from productfruits.functions import examples
 from productfruits.models import Admin, Workspace
+from productfruits.outgoing.schemas import DestinationShape
 from productfruits.services import (
     admins,
     api_keys,
     audit,
     connections,
+    destinations,
     function_instances,
     functions,
     objects,
+    redelivery,
     workspaces,
 )
 from productfruits.workers.runtime import Runtime
@@ -124,6 +127,12 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
     activated = connections.activate(session, workspace, now, runtime.vault)
     rotated = connections.rotate(session, activated.connection, now, runtime.vault)
     audit.record(session, workspace_id=workspace.id, actor="cli", action="secret.rotated", now=now)
+    shape = DestinationShape().load(
+        {"key": f"hooks-{name}", "name": f"Hooks of {name}", "url": "https://hooks.example.com/x"}
+    )
+    hooks = destinations.create(session, workspace.id, shape, now, runtime.vault).destination
+    delivery = redelivery.test(session, hooks, now)
+    delivery.status = "failed"
     return House(
         workspace.key,
         workspace.id,
@@ -133,6 +142,8 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
+            "destination": hooks.key,
+            "delivery": delivery.id,
             "token": activated.webhook_token,
             "webhook_secret": rotated.webhook_secret,
         },

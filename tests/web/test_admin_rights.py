@@ -20,6 +20,7 @@ from tests.web.admin_world import World
 W = "/w/<workspace>"
 S = f"{W}/settings"
 F = f"{W}/functions/<function_key>"
+D = f"{W}/destinations/<destination>"
 
 #: (method, rule) -> (the least role that may, the form that a page would send). What is not in here is not tested:
 #: `test_every_route_of_a_workspace_is_listed` fails then.
@@ -46,6 +47,20 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("POST", f"{F}/instances/<int:instance_id>/remove"): ("owner", {}),
     ("GET", f"{W}/objects/<collection>"): ("viewer", {}),
     ("POST", f"{W}/objects/<collection>/export"): ("editor", {}),
+    ("GET", f"{W}/destinations"): ("viewer", {}),
+    ("GET", f"{W}/destinations/new"): ("owner", {}),
+    ("POST", f"{W}/destinations"): (
+        "owner",
+        {"kind": "slack", "name": "Slack", "url": "https://hooks.example.com/y", "form": "text", "template": "hi"},
+    ),
+    ("GET", f"{D}"): ("viewer", {}),
+    ("GET", f"{D}/edit"): ("owner", {}),
+    ("POST", f"{D}/edit"): ("owner", {"name": "Renamed", "url": "https://hooks.example.com/x"}),
+    ("POST", f"{D}/switch"): ("owner", {"on": "0"}),
+    ("POST", f"{D}/rotate"): ("owner", {}),
+    ("POST", f"{D}/delete"): ("owner", {}),
+    ("POST", f"{D}/try"): ("editor", {}),
+    ("POST", f"{D}/resend"): ("editor", {"what": "delivery", "delivery": "{delivery}"}),
     ("GET", f"{S}/segment"): ("viewer", {}),
     ("GET", f"{S}/segment/live"): ("viewer", {}),
     ("POST", f"{S}/segment/activate"): ("owner", {}),
@@ -177,6 +192,7 @@ def test_an_unknown_workspace_looks_the_same_as_a_foreign_one(shared: World, met
         or ":" in rule
         or "user_id" in rule
         or "function_key" in rule
+        or "<destination>" in rule
     ],
     ids=lambda value: value.replace(W, "…"),
 )

@@ -1,6 +1,7 @@
 """The HTTP API through the client, on both databases: shapes, refusals, and the walls between workspaces."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from productfruits.services import api_keys, rejections
+from productfruits.outgoing.schemas import DestinationShape
+from productfruits.services import api_keys, destinations, redelivery, rejections
 from productfruits.services.rejections import Refused
 from productfruits.web.api import openapi, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
@@ -66,13 +68,17 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
             factories.member(session, ann, "crew/1", plan="team")
             factories.member(session, bob, "crew/1")
             factories.conflict(session, ann, bob, email="ann@example.com", username="x", message_id="m")
+            sending = DestinationShape().load({"name": "Hooks", "url": "https://hooks.example.com/secret-path"})
+            hooks = destinations.create(session, owner.id, sending, NOW, runtime.vault).destination
+            redelivery.test(session, hooks, NOW)
             rejections.record(session, owner.id, [Refused(NOW, "webhook", "invalid_signature", name)])
             made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, bob.id)
     yield Acme(app_on_both.test_client(), made["Acme"][0], made["Stranger"][0], made["Acme"][1])
 
 
 def path_of(endpoint: Endpoint, acme: Acme) -> str:
-    return endpoint.path.replace("<user_id>", acme.ann).replace("<path:group_id>", acme.group)
+    path = endpoint.path.replace("<destination>", "hooks")
+    return path.replace("<user_id>", acme.ann).replace("<path:group_id>", acme.group)
 
 
 def assert_refusal(response: TestResponse, status: int, code: str) -> str:
@@ -398,10 +404,7 @@ def test_the_openapi_document_describes_every_endpoint(acme: Acme) -> None:
     described = response.json
     assert described is not None and described["openapi"] == "3.1.1"
     found = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
-    assert found == {
-        (e.method, PREFIX + e.path.replace("<user_id>", "{user_id}").replace("<path:group_id>", "{group_id}"))
-        for e in ENDPOINTS
-    }
+    assert found == {(e.method, PREFIX + re.sub(r"<(?:path:)?(\w+)>", r"{\1}", e.path)) for e in ENDPOINTS}
     known = set(described["components"]["schemas"])
     used = {text.rpartition("/")[2] for text in _references(described)}
     assert used <= known

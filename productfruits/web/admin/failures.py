@@ -6,7 +6,18 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services import admins, api_keys, conflicts, connections, functions, same_person, users, workspaces
+from productfruits.services import (
+    admins,
+    api_keys,
+    conflicts,
+    connections,
+    destinations,
+    functions,
+    redelivery,
+    same_person,
+    users,
+    workspaces,
+)
 from productfruits.services.pages import InvalidCursor
 from productfruits.web.admin import gate
 
@@ -16,6 +27,8 @@ MISSING = (
     api_keys.NoSuchApiKey,
     conflicts.NoSuchConflict,
     connections.NoSuchSecret,
+    destinations.NoSuchDestination,
+    redelivery.NoSuchDelivery,
     same_person.NoSuchAlias,
     functions.NoSuchFunction,
     functions.NoSuchInstance,

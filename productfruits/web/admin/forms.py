@@ -1,10 +1,11 @@
 """Shapes of the forms. What a value means is decided by the service; a form that our pages cannot send is refused."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
 
 from productfruits.functions.examples import EXAMPLES
 from productfruits.models import ROLES
@@ -82,6 +83,23 @@ class Invite(Form):
 class NewFunction(Form):
     name = text(100)
     example = fields.String(required=True, validate=validate.OneOf(tuple(EXAMPLES)))
+
+
+class Resend(Form):
+    """Times are those of a datetime-local field: no zone, meant as UTC."""
+
+    what = fields.String(required=True, validate=validate.OneOf(("delivery", "failed", "range")))
+    delivery = fields.Integer(load_default=-1)
+    start = fields.NaiveDateTime(format="iso", timezone=dt.UTC, load_default=None)
+    end = fields.NaiveDateTime(format="iso", timezone=dt.UTC, load_default=None)
+
+    @pre_load
+    def empty_is_not_given(self, data: Mapping[str, str], **_: Any) -> dict[str, str]:
+        return {name: value for name, value in data.items() if value}
+
+    @post_load
+    def in_utc(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: v.replace(tzinfo=dt.UTC) if isinstance(v, dt.datetime) else v for name, v in data.items()}
 
 
 class Role(Form):

@@ -1,7 +1,7 @@
 """What stands around every page: who is logged in, the workspaces to switch to, open conflicts."""
 
 from productfruits import __version__
-from productfruits.services import admins, conflicts
+from productfruits.services import admins, conflicts, destinations
 from productfruits.web import current_runtime
 from productfruits.web.admin import gate
 
@@ -21,4 +21,5 @@ def values() -> dict[str, object]:
             "my_memberships": admins.memberships(store, admin.id),
             "may_create_workspaces": admins.owns_any(store, admin.id),
             "open_conflicts": conflicts.count_open(store, place.workspace.id) if place else 0,
+            "stopped_destinations": destinations.stopped(store, place.workspace.id) if place else 0,
         }

@@ -92,6 +92,32 @@ REASONS: Final[Mapping[str, str]] = {
     "not_trusted": "Not from a trusted sender",
     "number_out_of_range": "Number out of range",
 }
+#: DeliveryAttempt.outcome, in a word or two; its detail is the sentence.
+OUTCOMES: Final[Mapping[str, str]] = {
+    "delivered": "Delivered",
+    "failed": "Refused",
+    "gone": "Gone",
+    "unreachable": "No connection",
+    "timed_out": "No answer in time",
+    "not_sendable": "Not sendable",
+    "loop": "Circle cut",
+    "nothing_left": "Nothing left to send",
+}
+#: What else than events is sent: Delivery.kind.
+SENT: Final[Mapping[str, str]] = {
+    "test": "Test event",
+    "user.created": "User created",
+    "user.updated": "User changed",
+    "user.deleted": "User erased",
+    "user.conflict": "Conflict between users",
+}
+DESTINATIONS: Final[Mapping[str, str]] = {
+    "generic": "Any server",
+    "slack": "Slack",
+    "teams": "Microsoft Teams",
+    "discord": "Discord",
+    "segment": "Segment",
+}
 ACTIONS: Final[Mapping[str, str]] = {
     "admin.created": "Created an admin",
     "admin.first_created": "Set up this server",
@@ -113,6 +139,14 @@ ACTIONS: Final[Mapping[str, str]] = {
     "connection.events_on": "Switched events to Segment on",
     "connection.reactivated": "Activated Segment again",
     "connection.tested": "Sent a test event",
+    "destination.changed": "Changed a destination",
+    "destination.created": "Made a destination",
+    "destination.deleted": "Deleted a destination",
+    "destination.secret_rotated": "Rotated the secret of a destination",
+    "destination.sent_again": "Sent again to a destination",
+    "destination.switched_off": "Switched a destination off",
+    "destination.switched_on": "Switched a destination on",
+    "destination.tested": "Sent a test event to a destination",
     "export.made": "Exported a user",
     "function.connected": "Connected an instance of a function",
     "function.created": "Made a function",
@@ -162,6 +196,9 @@ def register(app: Flask) -> None:
         event_icons=ICONS,
         reasons=REASONS,
         actions=ACTIONS,
+        outcomes=OUTCOMES,
+        sent_kinds=SENT,
+        destination_kinds=DESTINATIONS,
     )
 
 

@@ -2,10 +2,10 @@
 
 from flask import Flask
 
-from productfruits.web.api import endpoints, events, functions, openapi, refusals, users, workspace
+from productfruits.web.api import destinations, endpoints, events, functions, openapi, refusals, users, workspace
 
 #: Each module registers its endpoints when it is imported.
-MODULES = (events, functions, users, workspace)
+MODULES = (destinations, events, functions, users, workspace)
 refusals.shape(endpoints.routes)
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import productfruits
 from productfruits.web import current_runtime
-from productfruits.web.api import function_schemas, schemas
+from productfruits.web.api import destination_schemas, function_schemas, schemas
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from productfruits.web.api.refusals import json_response
 
@@ -38,6 +38,7 @@ _PART = re.compile(r"<(?:\w+:)?(\w+)>")
 _PARTS = {
     "user_id": "Our id of the user.",
     "group_id": "Segment's groupId.",
+    "destination": "The destination's key.",
     "function": "The function's key.",
     "instance_id": "The instance's number.",
 }
@@ -85,7 +86,8 @@ def document(base_url: str) -> dict[str, Any]:
     for endpoint in sorted(ENDPOINTS, key=lambda endpoint: not endpoint.path.startswith("/users")):
         spec.path(path=PREFIX + _PART.sub(r"{\1}", endpoint.path), operations=_operation(endpoint))
     described: dict[str, Any] = spec.to_dict()
-    for schema in (*vars(schemas).values(), *vars(function_schemas).values()):
+    named = (vars(schemas), vars(destination_schemas), vars(function_schemas))
+    for schema in (schema for module in named for schema in module.values()):
         if isinstance(schema, type) and issubclass(schema, marshmallow.Schema):
             component = described["components"]["schemas"].get(schema.__name__)
             if component is not None:

@@ -12,6 +12,13 @@ from productfruits.functions.definitions import InvalidValues
 from productfruits.functions.errors import Busy, DoesNotStart, InvalidCode
 from productfruits.segment.reader import Unreadable
 from productfruits.services.conflicts import NoSuchConflict
+from productfruits.services.destinations import (
+    KeyTaken,
+    NoSuchDestination,
+    SecretNeeded,
+    TooManyDestinations,
+    TooManySigningSecrets,
+)
 from productfruits.services.function_instances import InvalidInstanceName, TooManyInstances
 from productfruits.services.functions import (
     FunctionsOff,
@@ -25,6 +32,7 @@ from productfruits.services.functions import (
 )
 from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
+from productfruits.services.redelivery import NoStretch, NoSuchDelivery, SwitchedOff
 from productfruits.services.user_changes import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from productfruits.services.users import NoSuchUser
 from productfruits.workers.store_faults import Fault, classify
@@ -76,6 +84,14 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     FunctionsOff: (409, "functions_off"),
     DoesNotStart: (503, "functions_unavailable"),
     Busy: (503, "busy"),
+    SecretNeeded: (400, "secret_needed"),
+    NoStretch: (400, "invalid_range"),
+    NoSuchDestination: (404, "not_found"),
+    NoSuchDelivery: (404, "not_found"),
+    KeyTaken: (409, "key_taken"),
+    SwitchedOff: (409, "switched_off"),
+    TooManyDestinations: (409, "too_many_destinations"),
+    TooManySigningSecrets: (409, "too_many_secrets"),
     EmailTaken: (409, "email_taken"),
     UsernameTaken: (409, "username_taken"),
 }
