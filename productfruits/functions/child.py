@@ -13,6 +13,7 @@ import resource
 import select
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from productfruits.functions.isolate import Isolate, TooLong
@@ -26,12 +27,13 @@ DESCRIPTORS = 32
 NICENESS = 5
 
 
-def main() -> None:
-    """Live until the parent hangs up."""
+def main(prelude: str) -> None:
+    """Live until the parent hangs up. `prelude`: the file with what stands around every function."""
+    source = Path(prelude).read_text(encoding="utf-8")
     confinement = confine()
     threading.Thread(target=_watch_parent, daemon=True).start()
     child = _Child()
-    child.start(_read_frame())
+    child.start(source)
     _write_frame(json.dumps({"is": "ready", "confinement": confinement}))
     child.serve()
 

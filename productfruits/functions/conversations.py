@@ -72,6 +72,9 @@ class Conversation:
         """Hand over the turn and see it through."""
         number, text = turn
         frame = self._exchange(text, number)
+        # Requests that nobody awaits are sent all the same, as they are on Segment.
+        while self._waiting and not isinstance(frame, Failure):
+            self._fetchers.submit(self._serve, self._waiting.popleft())
         self._settle()
         took_ms = ms(self._began)
         log, exchanges = tuple(self.log), tuple(self.exchanges)

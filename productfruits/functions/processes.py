@@ -16,7 +16,7 @@ from productfruits.functions.errors import DoesNotStart
 #: A frame from a child that is longer was not written by our prelude.
 FRAME_BYTES = 32 * 1024 * 1024
 START_S = 20.0
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from productfruits.functions.child import main; main()"
+_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from productfruits.functions.child import main; main(sys.argv[1])"
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -31,7 +31,7 @@ class Process:
         """Begin to start it; `wait_until_ready` says when it can be used."""
         # The interpreter's own flag -I and an empty environment: nothing of ours but the paths of the code.
         self._popen = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOT, *dict.fromkeys(sys.path)],
+            [sys.executable, "-I", "-c", _BOOT, str(prelude()), *dict.fromkeys(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -50,8 +50,6 @@ class Process:
         self._is_ready = False
         self.confinement: tuple[str, ...] = ()
         self.begun_at = time.monotonic()
-        with contextlib.suppress(Ended):
-            self.send(prelude())
 
     @property
     def pid(self) -> int:
@@ -155,13 +153,7 @@ class Process:
         return frames
 
 
-_prelude: list[str] = []
-
-
-def prelude() -> str:
+def prelude() -> Path:
     """The built JavaScript that stands around every function."""
-    if not _prelude:
-        inside = PACKAGE / "_static" / "dist" / "functions.js"
-        built = inside if inside.is_file() else PACKAGE.parent / "static" / "dist" / "functions.js"
-        _prelude.append(built.read_text(encoding="utf-8"))
-    return _prelude[0]
+    inside = PACKAGE / "_static" / "dist" / "functions.js"
+    return inside if inside.is_file() else PACKAGE.parent / "static" / "dist" / "functions.js"

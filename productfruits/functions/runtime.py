@@ -99,7 +99,7 @@ class Sandbox:
         return process.confinement
 
     def close(self) -> None:
-        """End all processes. Calls that run now end as if their process had crashed. Safe to repeat."""
+        """End all idle processes; calls that run now come to their end. Safe to repeat."""
         with self._guard:
             self._is_closed = True
             idle, self._idle = self._idle, []

@@ -26,7 +26,7 @@ class Function(Base):
 
     #: The last part of the address that catches a request for the editor.
     test_token: Mapped[str] = mapped_column(unique=True)
-    #: Until then the next request there is kept.
+    #: Until then the next request there is kept; of one that came, until when it stays.
     catches_until: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     caught: Mapped[dict[str, Any] | None] = mapped_column(Json)
 

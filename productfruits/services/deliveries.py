@@ -46,7 +46,9 @@ DUE = (
     .limit(bindparam("most", type_=Integer))
 )
 #: Outcomes that say nothing about whether somebody listens.
-UNSENT = ("not_sendable", "loop", "nothing_left", "retry", "error")
+UNSENT = ("not_sendable", "loop", "nothing_left")
+#: When to come back to a function for which there was no process.
+NOT_RUN_AGAIN = dt.timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Attempt:
     at: dt.datetime
     took_ms: int
     #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop" or "nothing_left"; of a
-    #: function also "retry", "refused" (it does not take this event) or "error".
+    #: function also "retry", "refused" (it does not take this event), "error" or "not_run" (not its fault).
     outcome: str
     status: int | None = None
     detail: str | None = None
@@ -156,7 +158,8 @@ def record(session: Session, attempts: Sequence[Attempt], now: dt.datetime, spre
     known = [attempt for attempt in attempts if attempt.delivery_id in rows]
     states: dict[int, dict[str, Any]] = {}
     for attempt in known:
-        tried = states.get(attempt.delivery_id, {}).get("attempts", rows[attempt.delivery_id].attempts) + 1
+        tried = states.get(attempt.delivery_id, {}).get("attempts", rows[attempt.delivery_id].attempts)
+        tried += attempt.outcome != "not_run"
         states[attempt.delivery_id] = {
             "id": attempt.delivery_id,
             "attempts": tried,
@@ -179,6 +182,7 @@ def record(session: Session, attempts: Sequence[Attempt], now: dt.datetime, spre
                 "answer": attempt.answer,
             }
             for attempt in known
+            if attempt.outcome != "not_run"
         ],
     )
     _judge_destinations(session, attempts, now)
@@ -241,7 +245,9 @@ def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict
     if attempt.outcome in ("loop", "nothing_left", "refused"):
         return {"status": "dropped", "due_at": now, "finished_at": now}
     again = None
-    if attempt.outcome == "retry":
+    if attempt.outcome == "not_run":
+        again = now + NOT_RUN_AGAIN
+    elif attempt.is_run and attempt.outcome in ("retry", "timed_out"):
         again = retries.next_attempt(tried, now, spread)
     elif attempt.outcome not in ("gone", "not_sendable", "error"):
         again = retry.next_attempt(tried, now, spread=spread, wish=attempt.wish)
@@ -254,7 +260,7 @@ def _judge_destinations(session: Session, attempts: Sequence[Attempt], now: dt.d
     """Patience with those who do not answer, and an end with those who take nothing for days."""
     told: dict[int, list[Attempt]] = {}
     for attempt in attempts:
-        if attempt.outcome not in ("loop", "nothing_left", "refused"):
+        if attempt.outcome not in ("loop", "nothing_left", "not_run"):
             told.setdefault(attempt.destination_id, []).append(attempt)
     touched = session.scalars(
         select(Destination).where(Destination.id.in_(told)).with_for_update().execution_options(populate_existing=True)
@@ -270,7 +276,8 @@ def _judge(destination: Destination, attempt: Attempt, now: dt.datetime) -> None
         destination.last_delivered_at = attempt.at
         destination.unanswered, destination.rests_until, destination.failing_since = 0, None, None
         return
-    destination.failing_since = destination.failing_since or attempt.at
+    if not attempt.is_run:  # a function that throws is for its Errors tab, and never switched off
+        destination.failing_since = destination.failing_since or attempt.at
     if attempt.outcome in ("unreachable", "timed_out"):
         destination.unanswered += 1
         peace = retry.peace(destination.unanswered)
@@ -279,7 +286,7 @@ def _judge(destination: Destination, attempt: Attempt, now: dt.datetime) -> None
         destination.unanswered, destination.rests_until = 0, None
     if attempt.outcome == "gone":
         _stop(destination, "gone", now)
-    elif now - destination.failing_since >= retry.SWITCHED_OFF_AFTER:
+    elif destination.failing_since and now - destination.failing_since >= retry.SWITCHED_OFF_AFTER:
         _stop(destination, "failing", now)
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,17 +87,29 @@ def newest(session: Session, instance: FunctionInstance, limit: int = KEPT) -> S
 
 def forget(session: Session, workspace_id: int, names_somebody: Callable[[bytes], bool]) -> None:
     """Delete all inputs that name an erased user: failures, requests that wait, the request caught for the editor."""
-    for model, column in ((FunctionError, FunctionError.input), (FunctionRequest, FunctionRequest.request)):
-        rows = session.execute(select(model.id, column).where(model.workspace_id == workspace_id))
-        named = [row[0] for row in rows if names_somebody(_bytes(row[1]))]
-        if named:
-            session.execute(delete(model).where(model.id.in_(named)))
+    for error in session.scalars(select(FunctionError).where(FunctionError.workspace_id == workspace_id)):
+        if names_somebody(_bytes([error.input, error.message, error.stack, error.log])):
+            session.delete(error)
+    for request in session.scalars(select(FunctionRequest).where(FunctionRequest.workspace_id == workspace_id)):
+        if names_somebody(_bytes(request.request)):
+            session.delete(request)
     for function in session.scalars(
         select(Function).where(Function.workspace_id == workspace_id, Function.caught.is_not(None))
     ):
         if names_somebody(_bytes(function.caught)):
             function.caught = None
     session.flush()
+
+
+def prune(session: Session, now: dt.datetime) -> None:
+    """Forget failures that are too old, and requests that were caught for an editor nobody came back to."""
+    session.execute(delete(FunctionError).where(FunctionError.at < now - KEPT_FOR))
+    session.execute(
+        update(Function)
+        .where(Function.catches_until < now, Function.caught.is_not(None))
+        .values(caught=None, catches_until=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def document(error: FunctionError) -> Document:
@@ -116,6 +129,6 @@ def document(error: FunctionError) -> Document:
 
 
 def _bytes(value: Any) -> bytes:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # The input is kept as text of JSON, in which a name may stand inside another text of JSON: a body.
-    return text.replace('\\"', '"').encode("utf-8", "surrogatepass")
+    # A name may stand in JSON that stands in text of JSON (a body in a request), escaped as often.
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"\\+", r"\\", text).encode("utf-8", "surrogatepass")

@@ -4,14 +4,21 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from productfruits.errors import ProductFruitsError
 from productfruits.models import FunctionInstance, FunctionRequest
 
 #: A request that is being tried is anybody's after this time, should its process be killed.
 LEASE = dt.timedelta(seconds=60)
 BATCH = 20
+#: Requests of one instance that may wait; each may hold half a megabyte.
+MAX_WAITING = 500
+
+
+class TooManyWait(ProductFruitsError):
+    """Five hundred requests of this function wait to be tried again already. Send this one again later."""
 
 
 def are_due(session: Session, now: dt.datetime) -> bool:
@@ -37,7 +44,10 @@ def add(
     due_at: dt.datetime,
     now: dt.datetime,
 ) -> None:
-    """Have a request tried again after its first attempt."""
+    """Have a request tried again after its first attempt. Raises `TooManyWait`."""
+    waiting = select(func.count()).where(FunctionRequest.instance_id == instance_id)
+    if (session.scalar(waiting) or 0) >= MAX_WAITING:
+        raise TooManyWait()
     session.add(
         FunctionRequest(
             workspace_id=workspace_id,

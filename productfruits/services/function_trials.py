@@ -13,6 +13,8 @@ from productfruits.models import Event, Function
 from productfruits.services.documents import instant
 
 CATCHES_FOR = dt.timedelta(minutes=10)
+#: A request that was caught may be looked at for so long.
+KEPT_FOR = dt.timedelta(days=1)
 #: The user of the samples, who is nobody in the store.
 WHO = {"userId": "user-1234", "anonymousId": "b5c2a1f0-3d7e-4c58-9a41-7f0e2d6c8b13"}
 _DETAILS: Mapping[str, Mapping[str, Any]] = {
@@ -93,7 +95,7 @@ def catch(session: Session, token: str, request: dict[str, Any], now: dt.datetim
     function = None
     if token.isascii() and token.isprintable():
         function = session.scalar(select(Function).where(Function.test_token == token))
-    if function is None or function.catches_until is None or function.catches_until < now:
+    if function is None or function.caught is not None or (function.catches_until or now) <= now:
         raise NotWaiting()
-    function.caught, function.catches_until = request, None
+    function.caught, function.catches_until = request, now + KEPT_FOR
     session.flush()

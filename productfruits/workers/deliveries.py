@@ -189,7 +189,7 @@ class Deliveries:
             self._metrics.deliveries.labels(attempt.outcome).inc()
             self._news.put(attempt)
             unanswered = unanswered + 1 if attempt.outcome in ("unreachable", "timed_out") else 0
-            if retry.peace(unanswered) or attempt.outcome == "gone":
+            if retry.peace(unanswered) or attempt.outcome in ("gone", "not_run"):
                 break
         self._news.put(lane)
 

@@ -49,12 +49,12 @@ def attempt(sandbox: Sandbox | None, egress: Egress, batch: Batch, parcel: Parce
     if event is None or batch.function is None:
         return became("nothing_left", GONE)
     if sandbox is None:
-        return became("retry", OFF)
+        return became("not_run", OFF)
     try:
         call = Call(HANDLERS[event["type"]], (event,))
         run = function_runs.run(sandbox, egress, batch.function, call, depth=parcel.depth)
     except ProductFruitsError as err:
-        return became("retry", str(err))
+        return became("not_run", str(err))
     if run.failure is None:
         return became("delivered", ran=True)
     detail = f"{errors.TITLES[run.failure.kind]}: {run.failure.name}: {run.failure.message}"[:1_024]
@@ -66,7 +66,9 @@ def outcome_of(run: Run) -> str:
     """What a run means for its delivery."""
     if run.failure is None:
         return "delivered"
-    if errors.is_retried(run.failure.kind):
+    if run.failure.kind == errors.TIMEOUT:
+        return "timed_out"
+    if run.failure.kind == errors.RETRY:
         return "retry"
     return "refused" if run.failure.kind in REFUSALS else "error"
 

@@ -15,9 +15,19 @@ from productfruits.functions.errors import InvalidCode
 from productfruits.functions.fetching import Asked, FetchFailed
 from productfruits.functions.runs import Call, Failure, Run
 from productfruits.functions.runtime import Sandbox
-from productfruits.models import Delivery, Function, FunctionError, FunctionInstance, FunctionRequest, StoredObject
+from productfruits.models import (
+    Delivery,
+    DeliveryAttempt,
+    Destination,
+    Function,
+    FunctionError,
+    FunctionInstance,
+    FunctionRequest,
+    StoredObject,
+)
 from productfruits.outgoing.http import Egress
 from productfruits.services import (
+    deliveries,
     erasure,
     function_errors,
     function_instances,
@@ -26,7 +36,9 @@ from productfruits.services import (
     function_trials,
     functions,
     objects,
+    retention,
 )
+from productfruits.services.deliveries import Attempt
 from productfruits.services.function_errors import Failed
 from productfruits.services.vault import Vault
 from productfruits.workers import function_sending
@@ -198,6 +210,28 @@ def test_the_newest_hundred_errors_are_kept_and_an_erased_user_leaves_them(sessi
     assert session.scalars(select(FunctionRequest)).all() == [] and instance.function.caught is None
 
 
+def test_old_errors_and_caught_requests_are_forgotten(session: Session) -> None:
+    instance = make(session)
+    failure = Failure(errors.BAD_REQUEST, "Error", "no")
+    failed = Failed(Run(failure, None, (), (), (), 1), failure, {})
+    for at in (NOW, NOW - dt.timedelta(days=31)):
+        function_errors.record(session, instance.workspace_id, instance.id, failed, 1, at)
+    function_trials.wait_for_request(session, instance.function, NOW - dt.timedelta(days=2))
+    function_trials.catch(session, instance.function.test_token, {"body": "x"}, NOW - dt.timedelta(days=2))
+    retention.prune(session, NOW, 0)
+    session.expire_all()
+    assert [error.at for error in function_errors.newest(session, instance)] == [NOW]
+    assert instance.function.caught is None
+
+
+def test_requests_that_wait_are_bounded(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = make(session, "source")
+    monkeypatch.setattr(function_requests, "MAX_WAITING", 1)
+    function_requests.add(session, instance.workspace_id, instance.id, {}, NOW, NOW)
+    with pytest.raises(function_requests.TooManyWait):
+        function_requests.add(session, instance.workspace_id, instance.id, {}, NOW, NOW)
+
+
 def test_objects_are_merged_listed_and_exported(session: Session) -> None:
     owner = factories.workspace(session)
     sets = [
@@ -275,6 +309,35 @@ def test_the_seventh_failure_in_a_row_is_the_one_that_is_shown(
         (error,) = session.scalars(select(FunctionError)).all()
         assert (error.kind, error.attempts, error.name) == (errors.RETRY, 7, "RetryError")
         assert '"event": "Paid"' in error.input
+
+
+def test_a_server_that_cannot_run_it_now_uses_up_no_attempt(sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        owner = make(session).workspace_id
+    receive(sessions, [arrival(owner, message("track", "u", name="Paid"))])
+    Deliveries(sessions, Egress(()), VAULT, Metrics()).run_once()
+    with sessions() as session:
+        delivery = session.scalars(select(Delivery)).one()
+        assert (delivery.status, delivery.attempts) == ("pending", 0)
+        assert delivery.due_at > dt.datetime.now(dt.UTC)
+        assert session.scalars(select(DeliveryAttempt)).all() == []
+
+
+def test_a_function_that_takes_too_long_rests_and_is_never_switched_off(sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        instance = make(session)
+        owner, outlet = instance.workspace_id, instance.destination_id
+    assert outlet is not None
+    receive(sessions, [arrival(owner, message("track", "u", name="Paid"))])
+    now = dt.datetime.now(dt.UTC)
+    with sessions.begin() as session:
+        delivery = session.scalars(select(Delivery)).one()
+        late = Attempt(delivery.id, outlet, now - dt.timedelta(days=9), 5_000, "timed_out", is_run=True)
+        deliveries.record(session, [late] * 3, now, lambda: 0.0)
+    with sessions() as session:
+        destination = session.get_one(Destination, outlet)
+        assert destination.enabled and destination.failing_since is None
+        assert destination.rests_until is not None and destination.unanswered == 3
 
 
 def test_a_deleted_user_reaches_on_delete() -> None:

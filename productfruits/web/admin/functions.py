@@ -239,7 +239,7 @@ def _page(
             titles=errors.TITLES,
             shown=shown or found.latest.number,
             test_url=_test_url(found),
-            waits=found.catches_until is not None and found.catches_until > gate.now(),
+            waits=found.caught is None and (found.catches_until or gate.now()) > gate.now(),
             on=runtime.sandbox is not None,
         )
     return page, status

@@ -11,6 +11,7 @@ from productfruits.errors import ProductFruitsError
 from productfruits.functions import errors
 from productfruits.functions.errors import Busy, DoesNotStart
 from productfruits.services import function_trials
+from productfruits.services.function_requests import TooManyWait
 from productfruits.services.vault import Undecryptable
 from productfruits.web import current_runtime
 from productfruits.web.ingest import answers
@@ -78,7 +79,7 @@ def _take(token: str) -> Answer:
         if taken is not None:
             return _said(taken)
         return _caught(runtime, token, given) or NO_SUCH_FUNCTION
-    except (Busy, DoesNotStart) as err:
+    except (Busy, DoesNotStart, TooManyWait) as err:
         log.warning("function_not_run", reason=str(err))
         return BUSY
     except (NotStored, AlreadyServed, Undecryptable) as err:

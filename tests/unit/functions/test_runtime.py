@@ -1,6 +1,7 @@
 """What a function finds around itself: the globals of Segment's runtime, as Node and its libraries have them."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -237,12 +238,25 @@ def test_many_fetches_at_once_are_all_answered(sandbox: Sandbox) -> None:
     assert len(done.exchanges) == 100
 
 
+def test_a_request_that_nobody_awaits_is_sent_all_the_same(sandbox: Sandbox) -> None:
+    sent: list[str] = []
+    arrived = threading.Event()
+
+    def fetch(asked: Asked, within_s: float) -> Answered:
+        sent.append(asked.url)
+        arrived.set()
+        return Answered(204, (), b"", False)
+
+    assert value(sandbox, "fetch('https://x.example/left'); return 1", fetch=fetch) == 1
+    assert arrived.wait(20) and sent == ["https://x.example/left"]
+
+
 def test_what_cannot_be_reached_is_a_fetch_error(sandbox: Sandbox) -> None:
     def fetch(asked: Asked, within_s: float) -> Answered:
         raise FetchFailed("connect ECONNREFUSED", "ECONNREFUSED")
 
-    body = "try { await fetch('http://127.0.0.1:1/') } catch (e) { return [e instanceof FetchError, e.name,"
-    " e.type, e.code, e.message] }"
+    told = "[e instanceof FetchError, e.name, e.type, e.code, e.message]"
+    body = f"try {{ await fetch('http://127.0.0.1:1/') }} catch (e) {{ return {told} }}"
     assert value(sandbox, body, fetch=fetch) == [
         True, "FetchError", "system", "ECONNREFUSED",
         "request to http://127.0.0.1:1/ failed, reason: connect ECONNREFUSED",
