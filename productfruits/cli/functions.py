@@ -63,7 +63,7 @@ def test(file: Path, event_file: Path | None, pairs: tuple[str, ...], as_json: b
     onRequest. Without --event a sample is used. Needs no store and no server; exit code 1 if the function threw.
     """
     code = _code(file)
-    sandbox = Sandbox(processes=1)
+    sandbox = Sandbox(processes=1, ahead=False)
     try:
         handlers = sandbox.handlers(Code("", code, sends=True))
         kind = "source" if "onRequest" in handlers else "destination"

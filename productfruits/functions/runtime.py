@@ -40,10 +40,14 @@ class _Warm:
 class Sandbox:
     """All processes of this server that run functions. Safe to share by threads."""
 
-    def __init__(self, processes: int = PROCESSES, run_s: float = RUN_S, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self, processes: int = PROCESSES, run_s: float = RUN_S, wait_s: float = WAIT_S, *, ahead: bool = True
+    ) -> None:
+        """`ahead`: have one more process started before it is needed."""
         self._limit = processes
         self._run_s = run_s
         self._wait_s = wait_s
+        self._ahead = ahead
         self._guard = threading.Condition()
         self._idle: list[_Warm] = []
         self._count = 0
@@ -136,9 +140,9 @@ class Sandbox:
                 self._guard.wait(left)
 
     def _next_process(self) -> Process:
-        """The process that was started ahead, or a new one; and another is started ahead."""
+        """The process that was started ahead, or a new one; and another is started."""
         process = self._spare or Process()
-        self._spare = None if self._is_closed else Process()
+        self._spare = Process() if self._ahead and not self._is_closed else None
         return process
 
     def _fresh(self) -> Process:

@@ -181,7 +181,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
 def _functions(settings: Settings) -> Iterator[Finding]:
     if not settings.functions:
         return
-    sandbox = Sandbox(processes=1)
+    sandbox = Sandbox(processes=1, ahead=False)
     try:
         given_up = sandbox.confinement()
     except DoesNotStart:

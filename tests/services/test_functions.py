@@ -56,7 +56,7 @@ CODE = "async function onTrack(event, settings) { console.log(settings.apiKey); 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox(processes=2, wait_s=20.0)
+    sandbox = Sandbox(processes=2, wait_s=20.0, ahead=False)
     yield sandbox
     sandbox.close()
 

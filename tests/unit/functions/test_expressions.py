@@ -18,7 +18,7 @@ EVENT = {
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox(processes=1, wait_s=20.0)
+    sandbox = Sandbox(processes=1, wait_s=20.0, ahead=False)
     yield sandbox
     sandbox.close()
 
@@ -47,7 +47,7 @@ def test_what_a_text_stands_for(sandbox: Sandbox, text: str, value: Any) -> None
 
 
 def test_a_constant_needs_no_process() -> None:
-    sandbox = Sandbox(processes=0)
+    sandbox = Sandbox(processes=0, ahead=False)
     assert expressions.evaluate(sandbox, "one", {"method": "GET"}, EVENT) == {"method": "GET"}
 
 

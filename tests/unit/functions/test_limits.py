@@ -16,7 +16,7 @@ from tests.unit.functions.sandboxes import code, refused, run, value
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     """One that ends its functions early, since here they are all to be ended."""
-    sandbox = Sandbox(processes=3, run_s=0.4, wait_s=20.0)
+    sandbox = Sandbox(processes=3, run_s=0.4, wait_s=20.0, ahead=False)
     yield sandbox
     sandbox.close()
 
@@ -62,7 +62,7 @@ def test_what_takes_too_much_memory_is_ended(sandbox: Sandbox, body: str) -> Non
 
 
 def test_the_memory_limit_is_looked_at_from_outside() -> None:
-    sandbox = Sandbox(processes=1, run_s=60.0)
+    sandbox = Sandbox(processes=1, run_s=60.0, ahead=False)
     try:
         done = run(sandbox, "const kept = []; for (;;) kept.push(new Uint8Array(20_000_000).fill(1))")
         assert done.failure is not None
@@ -139,7 +139,7 @@ def test_a_process_holds_no_environment_and_no_descriptor_but_its_pipe(
     if not Path("/proc/self").exists():
         return  # macOS tells nobody
     monkeypatch.setenv("PRODUCTFRUITS_SECRET_KEY", "to be kept")
-    fresh = Sandbox(processes=1)
+    fresh = Sandbox(processes=1, ahead=False)
     try:
         value(fresh, "return crypto.createHash('md5').update('').digest('hex')")
         (warm,) = fresh._idle
@@ -158,7 +158,7 @@ def test_a_process_holds_no_environment_and_no_descriptor_but_its_pipe(
 
 
 def test_when_all_processes_are_at_work_the_call_says_so() -> None:
-    sandbox = Sandbox(processes=1, wait_s=0.01)
+    sandbox = Sandbox(processes=1, wait_s=0.01, ahead=False)
     try:
         taken = sandbox._take("somebody")
         with pytest.raises(errors.Busy):

@@ -18,7 +18,7 @@ from tests.unit.functions.sandboxes import code, echo, refused, run, value
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox(processes=2, wait_s=20.0)
+    sandbox = Sandbox(processes=2, wait_s=20.0, ahead=False)
     yield sandbox
     sandbox.close()
 
