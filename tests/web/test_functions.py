@@ -18,6 +18,7 @@ from productfruits.workers.runtime import Runtime
 from tests.conftest import Client
 from tests.services.factories import NOW
 from tests.web.admin_world import Person, build
+from tests.web.requesting import AsgiHttp
 
 JSON = {"Content-Type": "application/json"}
 SENSITIVE = {"label": "API Key", "sensitive": True}
@@ -174,6 +175,18 @@ def test_requests_that_are_refused(
     assert (answer.status_code, answer.get_json()["code"] if method != "HEAD" else code) == (status, code)
     if status == 405:
         assert answer.headers["Allow"] == "POST"
+
+
+def test_the_front_hands_requests_on(app: Flask, address: str) -> None:
+    front = AsgiHttp(app)
+    try:
+        sent = front.send("POST", address, [("content-type", "application/json")], b'{"id": "front-1"}')
+        assert (sent.status, sent.json["accepted"]) == (200, 2)
+        large = front.send("POST", address, [("content-type", "application/json")], b" " * (512 * 1024 + 1))
+        assert (large.status, large.json["code"]) == (413, "body_too_large")
+        assert front.send("GET", address).status == 405
+    finally:
+        front.close()
 
 
 def test_512_kib_are_taken(app: Flask, address: str) -> None:
