@@ -28,19 +28,22 @@ class Process:
     """One child. Used by one thread at a time; `kill` may come from any."""
 
     def __init__(self) -> None:
-        """Begin to start it; `wait_until_ready` says when it can be used."""
+        """Begin to start it; `wait_until_ready` says when it can be used. Raises `DoesNotStart`."""
         # The interpreter's own flag -I and an empty environment: nothing of ours but the paths of the code.
-        self._popen = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOT, str(prelude()), *dict.fromkeys(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={},
-            cwd="/",
-            close_fds=True,
-            bufsize=0,
-            start_new_session=True,
-        )
+        try:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, str(prelude()), *dict.fromkeys(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                close_fds=True,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as err:
+            raise DoesNotStart() from err
         assert self._popen.stdin is not None and self._popen.stdout is not None
         self._in = self._popen.stdin.fileno()
         self._out = self._popen.stdout.fileno()

@@ -4,6 +4,7 @@ The process is the limit. Whatever the engine promises, five seconds after a cal
 killed from outside; the next call gets a new one.
 """
 
+import contextlib
 import itertools
 import json
 import threading
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from productfruits.functions.conversations import FETCHES_AT_ONCE, Conversation, ms, unasked
-from productfruits.functions.errors import Busy, InvalidCode
+from productfruits.functions.errors import Busy, DoesNotStart, InvalidCode
 from productfruits.functions.fetching import Fetch
 from productfruits.functions.processes import Process
 from productfruits.functions.runs import Call, Code, Evaluation, Failure, Run
@@ -132,8 +133,9 @@ class Sandbox:
                         self._idle.remove(oldest)
                         oldest.process.kill()
                         self._count -= 1
+                    process = self._next_process()
                     self._count += 1
-                    return _Warm(self._next_process(), "")
+                    return _Warm(process, "")
                 left = deadline - time.monotonic()
                 if left <= 0 or self._is_closed:
                     raise Busy()
@@ -142,7 +144,10 @@ class Sandbox:
     def _next_process(self) -> Process:
         """The process that was started ahead, or a new one; and another is started."""
         process = self._spare or Process()
-        self._spare = Process() if self._ahead and not self._is_closed else None
+        self._spare = None
+        if self._ahead and not self._is_closed:
+            with contextlib.suppress(DoesNotStart):  # whoever needs it will be told
+                self._spare = Process()
         return process
 
     def _fresh(self) -> Process:

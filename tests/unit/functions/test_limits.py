@@ -169,6 +169,19 @@ def test_when_all_processes_are_at_work_the_call_says_so() -> None:
         sandbox.close()
 
 
+def test_a_machine_that_starts_no_process_says_so_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = Sandbox(processes=1)
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr("sys.executable", "/nowhere/python")
+            for _ in range(2):
+                with pytest.raises(errors.DoesNotStart):
+                    value(sandbox, "return 1")
+        assert value(sandbox, "return 1") == 1
+    finally:
+        sandbox.close()
+
+
 def test_a_changed_function_is_forgotten(sandbox: Sandbox) -> None:
     assert value(sandbox, "globalThis.old = 1", key="forgotten:1:") is None
     sandbox.forget("forgotten:")
