@@ -31,6 +31,7 @@ lock: ## Resolve the dependencies of pyproject.toml and package.json again
 bench: ## Compare speed with the frozen baselines (SIZE=full for the long run)
 	@scripts/venv dev
 	@SIZE=$(or $(SIZE),small) $(PYTHON_VENV) -m bench
+	@$(PYTHON_VENV) -m bench.deliveries
 
 campaign: ## Kill, starve and race the running service; takes minutes, not part of `make test`
 	@scripts/venv dev

@@ -14,7 +14,7 @@ from datetime import datetime
 _ID = re.compile(rb"\r\nwebhook-id: (\S+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _RECEIVED = re.compile(rb'"received_at": ?"([^"]+)"')
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Counts:
@@ -25,16 +25,17 @@ class Counts:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            if head.startswith(b"GET"):
-                body = json.dumps(self.arrivals).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
-            else:
-                length = _LENGTH.search(head)
-                body = await reader.readexactly(int(length[1]) if length else 0)
-                self._note(head, body)
-                writer.write(ANSWER)
-            await writer.drain()
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if head.startswith(b"GET"):
+                    body = json.dumps(self.arrivals).encode()
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                else:
+                    length = _LENGTH.search(head)
+                    body = await reader.readexactly(int(length[1]) if length else 0)
+                    self._note(head, body)
+                    writer.write(ANSWER)
+                await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

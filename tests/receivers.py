@@ -32,6 +32,14 @@ def answering(status: str = "200 OK", body: bytes = b"fine", *headers: str) -> B
     return lambda connection: connection.sendall(answer)
 
 
+def answering_again_and_again(connection: socket.socket) -> None:
+    """Keeps the connection for as many requests as come. Only the first is among a receiver's `requests`."""
+    while True:
+        answering()(connection)
+        if not _request(connection):
+            return
+
+
 @contextlib.contextmanager
 def receiving(
     behave: Behave | None = None, host: str = PUBLIC, port: int = 0, tls: ssl.SSLContext | None = None

@@ -1,27 +1,16 @@
 """`productfruits destinations`: where events are sent to."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
-from marshmallow import ValidationError
 
 from productfruits.cli import store
 from productfruits.cli.output import json_option, say, show, table
-from productfruits.errors import ProductFruitsError
-from productfruits.outgoing.schemas import DestinationShape
-from productfruits.services import audit, delivery_log, redelivery
+from productfruits.services import audit, delivery_log, destination_files, redelivery
 from productfruits.services import destinations as service
 from productfruits.services.documents import instant
-
-MAX_FILE = 1024 * 1024
-
-
-class UnreadableFile(ProductFruitsError):
-    """The file of destinations cannot be used."""
 
 
 @click.group()
@@ -63,37 +52,36 @@ def apply(file: Path, workspace_key: str | None, check: bool, as_json: bool) -> 
         filter: {types: [track], names: [Order Completed]}
         body: {form: text, template: "{{ user.email }} ordered"}
 
-    All or none: a mistake anywhere changes nothing. Secrets of new destinations are shown this once.
+    Destinations of Jitsu (type: webhook) are taken as they are. All or none: a mistake anywhere changes nothing.
+    Secrets of new destinations are shown this once.
     """
-    shapes = _read(file)
-    done: list[dict[str, Any]] = []
+    with click.open_file(str(file), "rb") as opened:
+        shapes = destination_files.read(opened.read(destination_files.MAX_BYTES + 1))
+    if check:
+        keys = [shape["key"] for shape in shapes]
+        show({"checked": keys}, as_json, f"{len(keys)} destinations are right: {', '.join(keys)}.")
+        return
     with store.opened() as runtime:
         workspace = store.chosen(runtime, workspace_key)
         with runtime.writing() as session:
             now = store.now()
-            for shape in () if check else shapes:
-                existing = service.find(session, workspace.id, shape["key"])
-                secret = None
-                if existing is None:
-                    secret = service.create(session, workspace.id, shape, now, runtime.vault).secret
-                else:
-                    service.change(session, existing, shape, runtime.vault)
-                action = "destination.changed" if existing else "destination.created"
+            applied = destination_files.apply(session, workspace.id, shapes, now, runtime.vault)
+            for each in applied:
+                action = "destination.created" if each.made else "destination.changed"
                 audit.record(
                     session,
                     workspace_id=workspace.id,
                     actor="cli",
                     action=action,
                     now=now,
-                    detail={"destination": shape["key"]},
+                    detail={"destination": each.key},
                 )
-                done.append({"key": shape["key"], "made": existing is None, "secret": secret})
-    if check:
-        show({"checked": [shape["key"] for shape in shapes]}, as_json, f"{len(shapes)} destinations are right.")
-        return
-    rows = [(each["key"], "made" if each["made"] else "changed", each["secret"]) for each in done]
-    show({"destinations": done}, as_json, table(("KEY", "", "SECRET"), rows))
-    if any(each["made"] for each in done):
+    show(
+        {"destinations": [{"key": each.key, "made": each.made, "secret": each.secret} for each in applied]},
+        as_json,
+        table(("KEY", "", "SECRET"), [(each.key, "made" if each.made else "changed", each.secret) for each in applied]),
+    )
+    if any(each.made for each in applied):
         say("Secrets are shown this once. Receivers check with them that what they get is from here.")
 
 
@@ -165,37 +153,3 @@ def recover(key: str, workspace_key: str | None, since: Any, as_json: bool) -> N
                 detail={"destination": key, "what": "failed", "since": instant(store.utc(since))},
             )
     show({"deliveries": count}, as_json, f"{count} deliveries are on their way again.")
-
-
-def _read(file: Path) -> list[dict[str, Any]]:
-    with click.open_file(str(file), "rb") as opened:
-        raw = opened.read(MAX_FILE + 1)
-    if len(raw) > MAX_FILE:
-        raise UnreadableFile("The file is larger than 1 MiB.")
-    try:
-        content = yaml.safe_load(raw)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as err:
-        place = getattr(err, "problem_mark", None)
-        raise UnreadableFile(f"The file is not YAML{f' (line {place.line + 1})' if place else ''}.") from err
-    named = content.get("destinations") if isinstance(content, dict) else None
-    if not isinstance(named, dict) or not named:
-        raise UnreadableFile("The file must hold `destinations:` with each destination under its key.")
-    shapes, mistakes = [], []
-    for key, said in named.items():
-        try:
-            shapes.append(
-                DestinationShape().load({"name": str(key), **(said if isinstance(said, dict) else {}), "key": key})
-            )
-        except ValidationError as err:
-            mistakes += [f"{key}: {line}" for line in _lines(err.messages_dict)]
-    if mistakes:
-        raise UnreadableFile("Nothing was changed. " + " ".join(mistakes))
-    return shapes
-
-
-def _lines(errors: Any, path: str = "") -> Iterator[str]:
-    if isinstance(errors, dict):
-        for name, inner in errors.items():
-            yield from _lines(inner, f"{path}.{name}" if path else str(name))
-    else:
-        yield f"{path.removesuffix('._schema')}: {' '.join(map(str, errors))}"

@@ -152,7 +152,8 @@ class DeliveryAttempt(Base):
     took_ms: Mapped[int]
     #: The HTTP status, where there was an answer.
     status: Mapped[int | None]
-    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop" or "nothing_left".
+    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop", "nothing_left" or
+    #: "left_out".
     outcome: Mapped[str]
     #: The outcome in words, where the status does not say it all.
     detail: Mapped[str | None]

@@ -6,17 +6,17 @@ for people.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from productfruits.errors import ProductFruitsError
 from productfruits.outgoing import template
 
-Kind = Literal["generic", "slack", "teams", "discord", "segment"]
+Kind = Literal["generic", "slack", "teams", "discord", "segment", "jitsu"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Destinations that show one text to people.
 CHATS = ("slack", "teams", "discord")
-Form = Literal["event", "fields", "template", "text", "segment"]
+Form = Literal["event", "fields", "template", "text", "segment", "jitsu"]
 #: Which forms of body a kind of destination can have, the usual one first.
 FORMS: Mapping[str, tuple[Form, ...]] = {
     "generic": ("event", "fields", "template"),
@@ -24,6 +24,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     "teams": ("text", "template"),
     "discord": ("text", "template"),
     "segment": ("segment",),
+    "jitsu": ("jitsu",),
 }
 DEFAULT_TEXT = "{{ user.email | default: user.username | default: 'Somebody' }}: {{ event.event | default: type }}"
 
@@ -41,6 +42,8 @@ class Body:
     form: Form = "event"
     fields: tuple[tuple[str, str | None, Any], ...] = ()
     template: str = ""
+    #: What stands in a destination in Jitsu's form: text and filter.
+    jitsu: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(stored: Mapping[str, Any]) -> Body:
@@ -49,6 +52,7 @@ def read(stored: Mapping[str, Any]) -> Body:
         form=stored.get("form", "event"),
         fields=tuple((field["name"], field.get("from"), field.get("value")) for field in stored.get("fields", ())),
         template=stored.get("template", ""),
+        jitsu=stored if stored.get("form") == "jitsu" else {},
     )
 
 

@@ -7,7 +7,6 @@ slowness stretches: time is counted over the whole request, not from one byte to
 """
 
 import contextlib
-import io
 import re
 import socket
 import ssl
@@ -15,12 +14,13 @@ import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
-from typing import Any, cast
+from typing import cast
 
 from productfruits.config import Network
 from productfruits.errors import ProductFruitsError
 from productfruits.outgoing.addresses import may_send_to
 from productfruits.outgoing.urls import BadRequest, Target, read_target
+from productfruits.outgoing.wire import Wire
 
 CONNECT_S = 5.0
 DEADLINE_S = 15.0
@@ -43,6 +43,7 @@ Headers = tuple[tuple[str, str], ...]
 __all__ = [
     "BadRequest",
     "Egress",
+    "Line",
     "Request",
     "Response",
     "TimedOut",
@@ -116,20 +117,15 @@ class Egress:
         Raises `BadRequest` before anything is sent, `TimedOut`, or `Unreachable`, whose words do not tell an address
         that is refused from one where nobody listens.
         """
-        target = read_target(request.url)
-        head = _head(request, target)
-        deadline = time.monotonic() + request.deadline_s
-        with contextlib.closing(self._connect(target, deadline)) as connection:
-            try:
-                wire = _Wire(connection, deadline)
-                wire.send_all(head + (request.body or b""))
-                return _read(wire, request)
-            except TimeoutError as err:
-                raise TimedOut() from err
-            except (HTTPException, OSError, ValueError) as err:
-                raise Unintelligible() from err
+        with contextlib.closing(Line(self, keep=False)) as line:
+            return line.send(request)
 
-    def _connect(self, target: Target, deadline: float) -> socket.socket:
+    def line(self) -> "Line":
+        """A connection for several requests to one receiver, one after the other; to be closed."""
+        return Line(self, keep=True)
+
+    def connect(self, target: Target, deadline: float) -> socket.socket:
+        """A connection to an address of the target that may be sent to. Raises `TimedOut` or `Unreachable`."""
         until = min(deadline, time.monotonic() + CONNECT_S)
         addresses = self._resolve(target, until)
         if not addresses or not all(may_send_to(address, self._allow) for address in addresses):
@@ -176,52 +172,67 @@ class Egress:
         return self._tls
 
 
-class _Wire:
-    """A connection on which whatever is to be done is done before the deadline, or raises TimeoutError.
+class Line:
+    """A connection that is kept between requests to the same place. For one thread.
 
-    A socket's own time-out begins anew with each byte.
+    It stays with the address that was looked at when it was made, so keeping it is no way around the guard.
     """
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection = connection
-        self._deadline = deadline
+    def __init__(self, egress: Egress, *, keep: bool) -> None:
+        self._egress = egress
+        self._keep = keep
+        self._connection: socket.socket | None = None
+        self._place: tuple[str, str, int] | None = None
 
-    def send_all(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._in_time().send(rest) :]
+    def send(self, request: Request) -> Response:
+        """As `Egress.send`. Where the receiver has closed the kept connection meanwhile, a new one is made."""
+        target = read_target(request.url)
+        head = _head(request, target, self._keep)
+        deadline = time.monotonic() + request.deadline_s
+        place = (target.scheme, target.host, target.port)
+        if self._connection is not None and self._place == place:
+            try:
+                return self._exchange(self._connection, head, request, deadline)
+            except ConnectionError:  # closed while nobody used it: nothing was answered
+                pass
+        self.close()
+        self._connection, self._place = self._egress.connect(target, deadline), place
+        try:
+            return self._exchange(self._connection, head, request, deadline)
+        except ConnectionError as err:
+            raise Unintelligible() from err
 
-    def receive_into(self, buffer: Any) -> int:
-        return self._in_time().recv_into(buffer)
+    def close(self) -> None:
+        """Safe to repeat."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """What http.client asks of a socket."""
-        return io.BufferedReader(_Incoming(self))
-
-    def _in_time(self) -> socket.socket:
-        left = self._deadline - time.monotonic()
-        if left <= 0:  # also for a receiver that is never slow and never done
-            raise TimeoutError
-        self._connection.settimeout(left)
-        return self._connection
-
-
-class _Incoming(io.RawIOBase):
-    def __init__(self, wire: _Wire) -> None:
-        self._wire = wire
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._wire.receive_into(buffer)
+    def _exchange(self, connection: socket.socket, head: bytes, request: Request, deadline: float) -> Response:
+        """Send and read. Raises ConnectionError where the connection ends before any of the answer."""
+        is_kept = False
+        try:
+            wire = Wire(connection, deadline)
+            wire.send_all(head + (request.body or b""))
+            response, is_kept = _read(wire, request)
+            return response
+        except TimeoutError as err:
+            raise TimedOut() from err
+        except ConnectionError:
+            raise
+        except (HTTPException, OSError, ValueError) as err:
+            raise Unintelligible() from err
+        finally:
+            if not (is_kept and self._keep):
+                self.close()
 
 
-def _head(request: Request, target: Target) -> bytes:
+def _head(request: Request, target: Target, keep: bool) -> bytes:
     """The request up to its body. Raises `BadRequest`."""
     if not _METHOD.fullmatch(request.method) or request.method in ("CONNECT", "TRACE"):
         raise BadRequest("The method must be GET, POST, PUT, PATCH, DELETE or another of HTTP's, in capital letters.")
-    lines = [f"{request.method} {target.path} HTTP/1.1", f"Host: {target.authority}", "Connection: close"]
+    lines = [f"{request.method} {target.path} HTTP/1.1", f"Host: {target.authority}"]
+    lines.append(f"Connection: {'keep-alive' if keep else 'close'}")
     if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(request.body or b'')}")
     names = {name.lower() for name, _ in request.headers}
@@ -249,20 +260,23 @@ def _dial(addresses: list[str], port: int, until: float) -> socket.socket:
     raise Unreachable()
 
 
-def _read(wire: _Wire, request: Request) -> Response:
+def _read(wire: Wire, request: Request) -> tuple[Response, bool]:
+    """The answer, and whether the connection can take another request after it."""
     # http.client wants a socket and only calls its makefile.
     answer = HTTPResponse(cast("socket.socket", wire), method=request.method)
     try:
         answer.begin()
         body = answer.read(request.cap_bytes + 1)
+        is_kept = answer.isclosed() and not answer.will_close
     finally:
         answer.close()
-    return Response(
+    response = Response(
         status=answer.status,
         headers=tuple(answer.getheaders()),
         body=body[: request.cap_bytes],
         truncated=len(body) > request.cap_bytes,
     )
+    return response, is_kept
 
 
 def _left(until: float) -> float:

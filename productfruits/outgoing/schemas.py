@@ -1,20 +1,31 @@
 """The public shape of a destination: what the API, the pages and files say of one, checked in words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from productfruits.outgoing import bodies, filters, template
 from productfruits.outgoing.http import BadRequest, check_header
-from productfruits.outgoing.template import BadTemplate
+from productfruits.outgoing.template import MAX_TEMPLATE, BadTemplate
 from productfruits.outgoing.urls import read_target
 
 METHODS = ("POST", "PUT", "PATCH")
+#: Those that a destination in Jitsu's form may have.
+JITSU_METHODS = ("GET", *METHODS, "DELETE")
+#: What only some forms of a body have, under its name here.
+PARTS = {
+    "fields": {"fields_"},
+    "template": {"template"},
+    "text": {"template"},
+    "jitsu": {"text", "filter"},
+}
 SEGMENT_URL = "https://api.segment.io/v1"
 NAME_MAX = 100
 KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+#: Addresses of pages and of the API that are no destination.
+RESERVED_KEYS = ("new", "import")
 MAX_FIELDS = 100
 MAX_HEADERS = 20
 MAX_LISTED = 200
@@ -111,9 +122,10 @@ class BodyShape(Strict):
 
     form = fields.String(
         required=True,
-        validate=validate.OneOf(("event", "fields", "template", "text", "segment")),
+        validate=validate.OneOf(("event", "fields", "template", "text", "segment", "jitsu")),
         metadata={
-            "description": "event: all of it; fields: those you choose; template: JSON by Liquid; text: a message."
+            "description": "event: all of it; fields: those you choose; template: JSON by Liquid; text: a message; "
+            "segment and jitsu: what those kinds send."
         },
     )
     fields_ = fields.List(
@@ -122,15 +134,23 @@ class BodyShape(Strict):
         validate=validate.Length(1, MAX_FIELDS, error=f"Name 1 to {MAX_FIELDS} fields."),
         metadata={"description": "For the form fields."},
     )
-    template = _text("For the forms template and text: Liquid.", template.MAX_TEMPLATE, validate=_template)
+    template = _text("For the forms template and text: Liquid.", MAX_TEMPLATE, validate=_template)
+
+    text = fields.Raw(allow_none=True, metadata={"description": "For jitsu: JSON, or JavaScript that makes it."})
+    filter = _text(
+        "For jitsu: its table_name_template; what is empty, null or false leaves the event out.",
+        MAX_TEMPLATE,
+        allow_none=True,
+    )
 
     @validates_schema
     def what_the_form_needs(self, data: dict[str, Any], **_: Any) -> None:
-        needed = {"fields": "fields_", "template": "template", "text": "template"}.get(data["form"])
-        given = {name for name in ("fields_", "template") if name in data}
-        if needed is not None and not data.get(needed):
-            raise ValidationError({needed.rstrip("_"): [f"The form {data['form']} needs it."]})
-        if extra := given - {needed}:
+        parts = PARTS.get(data["form"], set())
+        if data["form"] != "jitsu":
+            for needed in parts:
+                if not data.get(needed):
+                    raise ValidationError({needed.rstrip("_"): [f"The form {data['form']} needs it."]})
+        if extra := (data.keys() & {name for names in PARTS.values() for name in names}) - parts:
             raise ValidationError({name.rstrip("_"): [f"The form {data['form']} does not use it."] for name in extra})
 
 
@@ -138,7 +158,13 @@ class DestinationShape(Strict):
     """Somewhere that events are sent to."""
 
     key = fields.String(
-        validate=[validate.Length(1, 64), validate.Regexp(KEY, error="Lower-case letters, digits and single dashes.")],
+        validate=[
+            validate.Length(1, 64),
+            validate.Regexp(KEY, error="Lower-case letters, digits and single dashes."),
+            validate.NoneOf(
+                RESERVED_KEYS, error="This word stands for something else in addresses: choose another key."
+            ),
+        ],
         metadata={"description": "Names the destination in this workspace; made from the name if left out."},
     )
     name = _text("For people.", NAME_MAX, required=True, validate=validate.Length(1, NAME_MAX))
@@ -148,9 +174,11 @@ class DestinationShape(Strict):
         metadata={"description": "generic, or a ready-made one."},
     )
     enabled = fields.Boolean(metadata={"description": "Send. Segment is off, others on, where this is left out."})
-    url = fields.String(validate=_url, metadata={"description": "Where to. Segment has one of its own."})
+    url = _text("Where to. Segment has one of its own; Jitsu's may be JavaScript.", MAX_TEMPLATE)
     method = fields.String(
-        load_default="POST", validate=validate.OneOf(METHODS), metadata={"description": "POST, PUT or PATCH."}
+        load_default="POST",
+        validate=validate.OneOf(JITSU_METHODS),
+        metadata={"description": "POST, PUT or PATCH; in Jitsu's form GET and DELETE as well."},
     )
     headers = fields.Dict(
         keys=fields.String(),
@@ -176,10 +204,14 @@ class DestinationShape(Strict):
             if data["filter"]["changes"]:
                 errors["filter"] = ["Segment takes events; changes of users are no calls of Segment."]
         else:
-            if "url" not in data:
+            if not data.get("url"):
                 errors["url"] = ["Missing: where to send to."]
             if data.get("write_key") is not None:
                 errors["write_key"] = ["Only Segment has a write key."]
+        if kind != "jitsu" and "url" not in errors:
+            with_words(errors, "url", _url, data["url"])
+            if data["method"] not in METHODS:
+                errors["method"] = [f"One of {', '.join(METHODS)}."]
         data.setdefault("enabled", kind != "segment")
         usual = bodies.FORMS[kind][0]
         body = data.setdefault(
@@ -194,9 +226,19 @@ class DestinationShape(Strict):
         return data
 
 
+def with_words(errors: dict[str, list[str]], name: str, check: Callable[[str], None], value: str) -> None:
+    """Add what the check has to say of the value, under this name."""
+    try:
+        check(value)
+    except ValidationError as err:
+        errors[name] = [str(message) for message in err.messages]
+
+
 def stored_body(loaded: Mapping[str, Any]) -> dict[str, Any]:
     """The body as it is kept and shown, from the body as it was loaded."""
     kept: dict[str, Any] = {"form": loaded["form"]}
+    if loaded["form"] == "jitsu":
+        return {**kept, "text": loaded.get("text"), "filter": loaded.get("filter")}
     if "template" in loaded:
         kept["template"] = loaded["template"]
     if "fields_" in loaded:

@@ -46,7 +46,7 @@ DUE = (
     .limit(bindparam("most", type_=Integer))
 )
 #: Outcomes that say nothing about whether somebody listens.
-UNSENT = ("not_sendable", "loop", "nothing_left")
+UNSENT = ("not_sendable", "loop", "nothing_left", "left_out")
 #: When to come back to a function for which there was no process.
 NOT_RUN_AGAIN = dt.timedelta(seconds=30)
 
@@ -77,8 +77,8 @@ class Attempt:
     destination_id: int
     at: dt.datetime
     took_ms: int
-    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop" or "nothing_left"; of a
-    #: function also "retry", "refused" (it does not take this event), "error" or "not_run" (not its fault).
+    #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop", "nothing_left" or
+    #: "left_out"; of a function also "retry", "refused" (it does not take this event), "error" or "not_run".
     outcome: str
     status: int | None = None
     detail: str | None = None
@@ -213,7 +213,10 @@ def _claim(session: Session, claimable: Any, places: int) -> Sequence[Destinatio
     if places <= 0:
         return ()
     oldest = claimable.order_by(Destination.leased_until).limit(places).options(selectinload(Destination.secrets))
-    found: Sequence[Destination] = session.scalars(oldest.with_for_update(skip_locked=True, of=Destination)).all()
+    # Read anew: a release in this transaction went past what the session remembers of the row.
+    found: Sequence[Destination] = session.scalars(
+        oldest.with_for_update(skip_locked=True, of=Destination).execution_options(populate_existing=True)
+    ).all()
     return found
 
 
@@ -242,7 +245,7 @@ def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict
     """The new state of the delivery."""
     if attempt.outcome == "delivered":
         return {"status": "delivered", "due_at": now, "finished_at": now}
-    if attempt.outcome in ("loop", "nothing_left", "refused"):
+    if attempt.outcome in ("loop", "nothing_left", "left_out", "refused"):
         return {"status": "dropped", "due_at": now, "finished_at": now}
     again = None
     if attempt.outcome == "not_run":
@@ -260,7 +263,7 @@ def _judge_destinations(session: Session, attempts: Sequence[Attempt], now: dt.d
     """Patience with those who do not answer, and an end with those who take nothing for days."""
     told: dict[int, list[Attempt]] = {}
     for attempt in attempts:
-        if attempt.outcome not in ("loop", "nothing_left", "not_run"):
+        if attempt.outcome not in ("loop", "nothing_left", "left_out", "not_run"):
             told.setdefault(attempt.destination_id, []).append(attempt)
     touched = session.scalars(
         select(Destination).where(Destination.id.in_(told)).with_for_update().execution_options(populate_existing=True)

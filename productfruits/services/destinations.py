@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import func, select
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from productfruits.errors import ProductFruitsError
 from productfruits.models import Destination, DestinationSecret
 from productfruits.outgoing import schemas, signature
+from productfruits.outgoing.urls import BadRequest, read_target
 from productfruits.services.documents import Document, instant
 from productfruits.services.vault import Vault
 
@@ -210,18 +210,26 @@ def _fill(destination: Destination, shape: Mapping[str, Any], former: Endpoint, 
     write_key = shape.get("write_key") or former.write_key if shape["kind"] == "segment" else None
     if None in headers.values() or (shape["kind"] == "segment" and not write_key):
         raise SecretNeeded()
-    parts = urlsplit(shape["url"])
     destination.name = shape["name"]
     destination.kind = shape["kind"]
     destination.enabled = shape["enabled"]
     destination.method = shape["method"]
-    destination.address = f"{parts.scheme}://{parts.netloc}"
+    destination.address = _address(shape["url"])
     destination.filter = dict(shape["filter"])
     destination.body = schemas.stored_body(shape["body"])
     destination.ciphertext = vault.encrypt(
         destination.identity,
         msgspec.json.encode({"url": shape["url"], "headers": headers, "write_key": write_key}),
     )
+
+
+def _address(url: str) -> str:
+    """What of the URL may be shown."""
+    try:
+        target = read_target(url)
+    except BadRequest:
+        return "decided for each event"
+    return f"{target.scheme}://{target.authority}"
 
 
 def _begin_anew(destination: Destination) -> None:
@@ -249,6 +257,7 @@ def _add_secret(
 def _free_key(name: str, taken: set[str]) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     key = re.sub(r"[^a-z0-9]+", "-", plain)[:48].strip("-") or "destination"
+    taken = taken | {*schemas.RESERVED_KEYS}
     if key not in taken:
         return key
     return next(f"{key}-{number}" for number in range(2, MAX_DESTINATIONS + 2) if f"{key}-{number}" not in taken)

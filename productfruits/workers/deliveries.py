@@ -5,6 +5,7 @@ No request is made inside a transaction. What was sent is recorded in groups, a 
 the store to itself most of the time.
 """
 
+import contextlib
 import datetime as dt
 import queue
 import random
@@ -17,13 +18,16 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.database import begin_immediate
+from productfruits.functions.errors import Busy, DoesNotStart
 from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import retry
-from productfruits.outgoing.http import Egress
-from productfruits.services import deliveries
+from productfruits.outgoing.http import Egress, Line
+from productfruits.outgoing.jitsu import Evaluate
+from productfruits.services import deliveries, function_instances
 from productfruits.services.deliveries import Attempt, Batch
+from productfruits.services.parcels import Parcel
 from productfruits.services.vault import Vault
-from productfruits.workers import sending
+from productfruits.workers import function_sending, sending
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.store_faults import where
 
@@ -34,7 +38,7 @@ LOOK_S = 0.2
 #: Between two transactions, so that each has something to record.
 PAUSE_S = 0.04
 #: After the store could not be used.
-RECOVER_S = 1.0
+RECOVER_S = 5.0
 #: For so long a lane goes on with what it was given; then it asks anew, since users may have been erased meanwhile and
 #: destinations changed.
 LANE_S = 2.0
@@ -64,13 +68,16 @@ class Deliveries:
         metrics: Metrics,
         *,
         sandbox: Sandbox | None = None,
+        evaluate: Evaluate | None = None,
         lanes: int = LANES,
     ) -> None:
+        """`sandbox` runs functions, `evaluate` JavaScript of destinations in Jitsu's form; None where they are off."""
         self._sessions = sessions
         self._egress = egress
         self._vault = vault
         self._sandbox = sandbox
         self._metrics = metrics
+        self._evaluate = evaluate
         self._most = lanes
         self._worker = uuid.uuid4().hex
         self._lanes: dict[int, Lane] = {}
@@ -175,22 +182,31 @@ class Deliveries:
             deliveries.record(session, untold, _now(), lambda: random.uniform(-1, 1))
         return untold
 
+    def _attempt(self, line: Line, batch: Batch, parcel: Parcel) -> Attempt:
+        if batch.kind == function_instances.OUTLET:
+            return function_sending.attempt(self._sandbox, self._egress, batch, parcel)
+        try:
+            return sending.attempt(line, batch, parcel, self._evaluate)
+        except (Busy, DoesNotStart) as err:
+            return function_sending.not_run(batch, parcel, str(err))
+
     def _drive(self, lane: Lane) -> None:
         """Send the lane's parcels one after the other, as long as there is time and somebody answers."""
         unanswered = lane.batch.unanswered
-        for parcel in lane.batch.parcels:
-            if self._stopping.is_set() or time.monotonic() > lane.until:
-                break
-            try:
-                attempt = sending.attempt(self._egress, lane.batch, parcel, self._sandbox)
-            except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
-                log.error("sending_failed", error=type(err).__name__, where=where(err))
-                attempt = sending.failed(lane.batch, parcel)
-            self._metrics.deliveries.labels(attempt.outcome).inc()
-            self._news.put(attempt)
-            unanswered = unanswered + 1 if attempt.outcome in ("unreachable", "timed_out") else 0
-            if retry.peace(unanswered) or attempt.outcome in ("gone", "not_run"):
-                break
+        with contextlib.closing(self._egress.line()) as line:
+            for parcel in lane.batch.parcels:
+                if self._stopping.is_set() or time.monotonic() > lane.until:
+                    break
+                try:
+                    attempt = self._attempt(line, lane.batch, parcel)
+                except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
+                    log.error("sending_failed", error=type(err).__name__, where=where(err))
+                    attempt = sending.failed(lane.batch, parcel)
+                self._metrics.deliveries.labels(attempt.outcome).inc()
+                self._news.put(attempt)
+                unanswered = unanswered + 1 if attempt.outcome in ("unreachable", "timed_out") else 0
+                if retry.peace(unanswered) or attempt.outcome in ("gone", "not_run"):
+                    break
         self._news.put(lane)
 
 

@@ -2,14 +2,17 @@
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from productfruits.errors import ProductFruitsError
-from productfruits.functions import errors
+from productfruits.functions import errors, expressions
+from productfruits.functions.expressions import ExpressionFailed
 from productfruits.functions.runs import Call, Run
 from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import chains
 from productfruits.outgoing.http import Egress
+from productfruits.outgoing.jitsu import CannotEvaluate, Evaluate
 from productfruits.services import function_runs
 from productfruits.services.deliveries import Attempt, Batch
 from productfruits.services.documents import Document
@@ -60,6 +63,23 @@ def attempt(sandbox: Sandbox | None, egress: Egress, batch: Batch, parcel: Parce
     detail = f"{errors.TITLES[run.failure.kind]}: {run.failure.name}: {run.failure.message}"[:1_024]
     failed = None if run.failure.kind == errors.DROPPED else Failed(run, run.failure, event)
     return became(outcome_of(run), detail, failed, ran=True)
+
+
+def not_run(batch: Batch, parcel: Parcel, detail: str) -> Attempt:
+    """There was no process for it now: it is nobody's fault, and no attempt."""
+    return Attempt(parcel.delivery_id, batch.destination_id, dt.datetime.now(dt.UTC), 0, "not_run", detail=detail)
+
+
+def evaluator(sandbox: Sandbox) -> Evaluate:
+    """What runs the JavaScript of Jitsu's destinations; without any network."""
+
+    def evaluate(key: str, scripts: Mapping[str, str], document: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return expressions.evaluate(sandbox, key, scripts, document)
+        except ExpressionFailed as err:
+            raise CannotEvaluate(str(err)) from err
+
+    return evaluate
 
 
 def outcome_of(run: Run) -> str:

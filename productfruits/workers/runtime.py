@@ -25,6 +25,7 @@ from productfruits.services.vault import Vault
 from productfruits.turns import Turns
 from productfruits.workers.checkpoints import Checkpoints
 from productfruits.workers.deliveries import Deliveries
+from productfruits.workers.function_sending import evaluator
 from productfruits.workers.ingest_lock import IngestLock
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.retention import Retention
@@ -163,6 +164,7 @@ def open_runtime(settings: Settings) -> Runtime:
         engine.dispose()  # no connection is shared with a child that a WSGI server may fork
     metrics, egress = Metrics(), Egress(settings.egress_allow)
     sandbox = Sandbox() if settings.functions else None
+    evaluate = None if sandbox is None else evaluator(sandbox)
     checkpoints = None if database is None else Checkpoints(database, metrics)
     turns = None if database is None else Turns(database)
     writer = Writer(
@@ -182,7 +184,7 @@ def open_runtime(settings: Settings) -> Runtime:
         metrics=metrics,
         egress=egress,
         writer=writer,
-        deliveries=Deliveries(sessions, egress, keys.vault, metrics, sandbox=sandbox),
+        deliveries=Deliveries(sessions, egress, keys.vault, metrics, sandbox=sandbox, evaluate=evaluate),
         sandbox=sandbox,
         source_functions=None if sandbox is None else SourceFunctions(sessions, sandbox, egress, keys.vault, writer),
         retention=Retention(sessions, settings.event_retention_days),

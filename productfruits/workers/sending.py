@@ -6,15 +6,13 @@ import time
 from base64 import b64encode
 from collections.abc import Iterable
 
-from productfruits.functions.runtime import Sandbox
-from productfruits.outgoing import bodies, chains, retry, signature
+from productfruits.outgoing import bodies, chains, jitsu, retry, signature
 from productfruits.outgoing.bodies import BodyTooLarge
-from productfruits.outgoing.http import BadRequest, Egress, Headers, Request, Response, TimedOut, Unreachable
+from productfruits.outgoing.http import BadRequest, Headers, Line, Request, Response, TimedOut, Unreachable
+from productfruits.outgoing.jitsu import CannotEvaluate, Evaluate, NeedsFunctions
 from productfruits.outgoing.template import BadTemplate
-from productfruits.services import function_instances
 from productfruits.services.deliveries import Attempt, Batch
 from productfruits.services.parcels import Parcel
-from productfruits.workers import function_sending
 
 #: So much of an answer is kept, as text.
 ANSWER_CHARACTERS = 1_024
@@ -32,10 +30,11 @@ FAULT = (
 NOTHING_LEFT = "Not sent: the event or user is not stored any more."
 
 
-def attempt(egress: Egress, batch: Batch, parcel: Parcel, sandbox: Sandbox | None = None) -> Attempt:
-    """Send the parcel to the batch's destination once. Raises nothing that a receiver or an admin could cause."""
-    if batch.kind == function_instances.OUTLET:
-        return function_sending.attempt(sandbox, egress, batch, parcel)
+def attempt(line: Line, batch: Batch, parcel: Parcel, evaluate: Evaluate | None = None) -> Attempt:
+    """Send the parcel to the batch's destination once. Raises nothing that a receiver or an admin could cause.
+
+    `evaluate` runs the JavaScript of destinations in Jitsu's form; without it those that have some are not sent to.
+    """
     at, began = dt.datetime.now(dt.UTC), time.monotonic()
 
     def became(outcome: str, detail: str | None = None, response: Response | None = None) -> Attempt:
@@ -56,8 +55,11 @@ def attempt(egress: Egress, batch: Batch, parcel: Parcel, sandbox: Sandbox | Non
     if parcel.document is None:
         return became("nothing_left", NOTHING_LEFT)
     try:
-        response = egress.send(_request(batch, parcel, at))
-    except (BadTemplate, BodyTooLarge, BadRequest) as err:
+        request = _request(batch, parcel, at, evaluate)
+        if request is None:
+            return became("left_out")
+        response = line.send(request)
+    except (BadTemplate, BodyTooLarge, BadRequest, NeedsFunctions, CannotEvaluate) as err:
         return became("not_sendable", f"{err} It is not tried again by itself; resend it when this is corrected.")
     except TimedOut as err:
         return became("timed_out", str(err))
@@ -77,11 +79,19 @@ def failed(batch: Batch, parcel: Parcel) -> Attempt:
     return Attempt(parcel.delivery_id, batch.destination_id, dt.datetime.now(dt.UTC), 0, "not_sendable", detail=FAULT)
 
 
-def _request(batch: Batch, parcel: Parcel, at: dt.datetime) -> Request:
+def _request(batch: Batch, parcel: Parcel, at: dt.datetime, evaluate: Evaluate | None) -> Request | None:
+    """The request, or None where the destination's own filter leaves the event out."""
     document = parcel.document or {}
-    body = bodies.write(batch.kind, batch.body, document)
-    url = batch.endpoint.url
-    headers: list[tuple[str, str]] = [("Content-Type", "application/json")]
+    url, body = batch.endpoint.url, None
+    if batch.kind == "jitsu":
+        key = f"destination {batch.destination_id}"
+        written = jitsu.write(key, url, batch.method, batch.body.jitsu, document, evaluate)
+        if written is None:
+            return None
+        url, body = written.url, written.body
+    else:
+        body = bodies.write(batch.kind, batch.body, document)
+    headers = [("Content-Type", "application/json")] if body is not None else []
     if batch.kind == "segment":
         url = f"{url}/{document['message']['type']}"
         key = b64encode(f"{batch.endpoint.write_key}:".encode()).decode()
@@ -94,7 +104,7 @@ def _request(batch: Batch, parcel: Parcel, at: dt.datetime) -> Request:
         headers=(
             *headers,
             *batch.endpoint.headers.items(),
-            *signature.headers(parcel.webhook_id, body, at, batch.secrets),
+            *signature.headers(parcel.webhook_id, body or b"", at, batch.secrets),
             (chains.HEADER, str(parcel.depth + 1)),
         ),
         body=body,

@@ -152,7 +152,7 @@ function evaluate({ run, sources, event }: Evaluate): void {
   begin(run);
   const results = Promise.all(
     sources.map(async (source) => {
-      const value: unknown = await new Code("_", "$", source).call(undefined, event, event);
+      const value: unknown = await new Code("_", "$", "event", source).call(undefined, event, event, event);
       return value === undefined ? null : value;
     }),
   );

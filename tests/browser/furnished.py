@@ -48,7 +48,9 @@ class Furnished:
         """Every page below the workspace, and the account's."""
         parts = ("", "users", "users?q=nobody-at-all", "conflicts", "conflicts?show=all", "settings/segment")
         more = ("settings/admins", "settings/api-keys", "settings/audit", "settings/workspace")
-        return [*(f"{self.workspace}{part}" for part in parts + more), *self.users(), "/account", "/workspaces"]
+        sending = ("destinations", *(f"destinations/{part}" for part in ("new", "new?kind=generic", "import", "hooks")))
+        paths = [f"{self.workspace}{part}" for part in parts + more + sending]
+        return [*paths, *self.users(), "/account", "/workspaces"]
 
     def users(self) -> list[str]:
         key = self.workspace.split("/")[2]
@@ -91,6 +93,9 @@ def furnished(folder: Path) -> Iterator[Furnished]:
         key = served.cli_json("workspace", "create", "Acme production")["workspace"]
         served.cli("admin", "create", EMAIL, "--password-stdin", given=PASSWORD)
         made = served.cli_json("segment", "activate", "--workspace", key)
+        # Nothing is sent there, so the page shows failures.
+        hooks = {"hooks": {"name": BAIT[:100], "url": "http://127.0.0.1:9999/x", "filter": {"types": ["track"]}}}
+        served.cli("destinations", "apply", "-", "--workspace", key, given=json.dumps({"destinations": hooks}))
         url, secret = made["webhook_url"], made["webhook_secret"]
         for number, message in enumerate(MESSAGES):
             assert send(url, secret, {**message, "messageId": f"m{number}"}) == 200

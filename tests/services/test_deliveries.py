@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from productfruits.models import Delivery, DeliveryAttempt, Destination, Event, User
 from productfruits.outgoing import retry
-from productfruits.services import deliveries, destinations, erasure, intake, redelivery, retention
+from productfruits.services import deliveries, destination_files, destinations, erasure, intake, redelivery, retention
 from productfruits.services.deliveries import Attempt
 from tests.receivers import answering, receiving
 from tests.services import factories
@@ -206,6 +206,26 @@ def test_two_workers_never_send_to_one_destination_at_a_time(
         assert deliveries.claim(session, "fourth", 9, now(), VAULT) == []
 
 
+def test_a_destination_that_is_given_back_and_leased_again_in_one_transaction_is_leased(
+    sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    with sessions.begin() as session:
+        destination(session, workspace_id)
+    did(sessions, workspace_id, "One", "Two")
+    with sessions.begin() as session:
+        [batch] = deliveries.claim(session, "me", 1, now(), VAULT)
+    with sessions.begin() as session:
+        done = Attempt(batch.parcels[0].delivery_id, batch.destination_id, now(), 1, "delivered", 200)
+        deliveries.record(session, [done], now(), lambda: 0)
+        deliveries.release(session, "me", [batch.destination_id], now())
+        [again] = deliveries.claim(session, "me", 1, now(), VAULT)
+        assert [parcel.delivery_id for parcel in again.parcels] == [batch.parcels[1].delivery_id]
+    with sessions.begin() as session:
+        assert session.scalars(select(Destination.leased_by)).one() == "me"
+        deliveries.release(session, "me", [batch.destination_id], now())
+        assert len(deliveries.claim(session, "somebody else", 1, now(), VAULT)) == 1
+
+
 def test_what_cannot_be_written_is_given_up_with_the_reason(sessions: sessionmaker[Session], workspace_id: int) -> None:
     with receiving() as receiver:
         with sessions.begin() as session:
@@ -313,6 +333,40 @@ def test_segment_gets_its_own_messages_back_as_duplicates(sessions: sessionmaker
     assert receipt.duplicates == 1
     with sessions() as session:
         assert len(statuses(session)) == 1
+
+
+def test_a_destination_of_jitsu_sends_constants_as_they_are_and_says_when_it_needs_functions(
+    sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    with receiving() as receiver:
+        file = f"""
+destinations:
+  plain_get: {{type: webhook, webhook: {{url: "{receiver.url}"}}}}
+  json_post:
+    type: webhook
+    webhook: {{url: "{receiver.url}", method: post, body: '{{"a": [1]}}', headers: {{x-a: b}}}}
+  nothing: {{type: webhook, webhook: {{url: "{receiver.url}"}}, data_layout: {{table_name_template: ""}}}}
+  script: {{type: webhook, webhook: {{url: "{receiver.url}", body: "return $"}}}}
+"""
+        with sessions.begin() as session:
+            shapes = destination_files.read(file.encode())
+            applied = destination_files.apply(session, workspace_id, shapes, now(), VAULT)
+            assert [each.key for each in applied] == ["plain-get", "json-post", "nothing", "script"]
+        did(sessions, workspace_id, "Sold")
+        sender(sessions).run_once()
+    get, post = sorted(receiver.requests)
+    assert get.startswith(b"GET /hook HTTP/1.1") and get.endswith(b"\r\n\r\n")
+    headers, body = sent(post)
+    assert body == {"a": [1]} and headers["x-a"] == "b" and headers["webhook-signature"].startswith("v1,")
+    with sessions() as session:
+        assert sorted(attempts(session), key=str) == [
+            ("delivered", 200),
+            ("delivered", 200),
+            ("left_out", None),
+            ("not_sendable", None),
+        ]
+        reason = session.scalars(select(DeliveryAttempt.detail).where(DeliveryAttempt.outcome == "not_sendable")).one()
+        assert "PRODUCTFRUITS_FUNCTIONS" in (reason or "")
 
 
 def test_old_deliveries_go_and_those_of_old_events(sessions: sessionmaker[Session], workspace_id: int) -> None:

@@ -141,6 +141,34 @@ def test_a_form_that_cannot_work_comes_back_as_it_was_filled(owner: Owner) -> No
     assert "Nothing is sent anywhere yet" in owner.page()
 
 
+def test_a_file_is_imported_and_a_destination_of_jitsu_edited(owner: Owner) -> None:
+    assert "not YAML" in owner.send("/import", file="destinations: [")
+    file = """
+destinations:
+  from_jitsu:
+    type: webhook
+    webhook: {url: '`https://x.example/${_.a}`', body: 'return {b: 1}'}
+    data_layout: {table_name_template: $.event_type}
+  own: {url: 'https://hooks.example.com/x'}
+"""
+    page = owner.send("/import", file=file)
+    assert page.count("whsec_") == 2 and "from-jitsu is changed" not in page
+    assert "whsec_" not in owner.send("/import", file=file)
+    assert "decided for each event" in owner.page("/from-jitsu")
+    form = owner.page("/from-jitsu/edit")
+    assert "return {b: 1}" in form and "$.event_type" in form and "`https://x.example/${_.a}`" in form
+    kept = {
+        "name": "J",
+        "url": "https://y.example/",
+        "method": "GET",
+        "text": "",
+        "table": "$.event_type",
+        "events": "all",
+    }
+    assert "is changed" in owner.send("/from-jitsu/edit", **kept)
+    assert "https://y.example" in owner.page("/from-jitsu")
+
+
 def test_a_destination_that_was_stopped_says_why_on_its_page_and_in_the_menu(owner: Owner, runtime: Runtime) -> None:
     owner.send("", kind="discord", name="Chat", url="https://hooks.example.com/x", form="text", template="hi")
     now = dt.datetime.now(dt.UTC)

@@ -53,6 +53,11 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
         "owner",
         {"kind": "slack", "name": "Slack", "url": "https://hooks.example.com/y", "form": "text", "template": "hi"},
     ),
+    ("GET", f"{W}/destinations/import"): ("owner", {}),
+    ("POST", f"{W}/destinations/import"): (
+        "owner",
+        {"file": "destinations: {{a: {{url: 'https://hooks.example.com/y'}}}}"},
+    ),
     ("GET", f"{D}"): ("viewer", {}),
     ("GET", f"{D}/edit"): ("owner", {}),
     ("POST", f"{D}/edit"): ("owner", {"name": "Renamed", "url": "https://hooks.example.com/x"}),

@@ -121,6 +121,16 @@ def test_what_cannot_be_is_refused_with_the_reason(call: Call) -> None:
     assert call("POST", "/one/send", backwards, 400)["code"] == "invalid_range"
     assert call("POST", "/one/send", {"what": "delivery", "delivery": 2**80}, 404)["code"] == "not_found"
     assert call("GET", "/one/attempts?cursor=x", status=400)["code"] == "invalid_cursor"
+    assert call("POST", "/import", {"file": "destinations: {a: {type: postgres}}"}, 400)["code"] == "unreadable_file"
+    file = "destinations: {from_jitsu: {type: webhook, webhook: {url: return $.url}}}"
+    [applied] = call("POST", "/import", {"file": file})["destinations"]
+    assert applied["key"] == "from-jitsu" and applied["secret"].startswith("whsec_")
+    assert call("POST", "/import", {"file": file})["destinations"] == [
+        {"key": "from-jitsu", "made": False, "secret": None}
+    ]
+    shown = call("GET", "/from-jitsu")
+    assert (shown["kind"], shown["url"], shown["method"]) == ("jitsu", "return $.url", "GET")
+    assert call("PATCH", "/from-jitsu", {"enabled": False})["status"] == "off"
     for method, path in (("GET", "/two"), ("PATCH", "/two"), ("DELETE", "/two"), ("GET", "/two/attempts")):
         assert call(method, path, {} if method == "PATCH" else None, 404)["code"] == "not_found"
 

@@ -32,6 +32,9 @@ class Filled:
     form: str = "event"
     fields: str = ""
     template: str = ""
+    #: Of Jitsu's form: body and filter.
+    text: str = ""
+    table: str = ""
     #: The write key is known, so that an empty field keeps it.
     has_write_key: bool = False
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +62,8 @@ def of(definition: Document) -> Filled:
         form=body["form"],
         fields="\n".join(_line(each) for each in body.get("fields", ())),
         template=body.get("template", ""),
+        text=_text(body.get("text")),
+        table=body.get("filter") or "",
         has_write_key=definition["kind"] == "segment",
     )
 
@@ -83,6 +88,8 @@ def sent(kind: str, enabled: bool, has_write_key: bool) -> tuple[Filled, Mapping
         form=typed("form", bodies.FORMS[kind][0]),
         fields=typed("fields"),
         template=typed("template"),
+        text=typed("text"),
+        table=typed("table"),
         has_write_key=has_write_key,
     )
     shape: dict[str, Any] = {
@@ -107,6 +114,8 @@ def sent(kind: str, enabled: bool, has_write_key: bool) -> tuple[Filled, Mapping
         shape["body"]["template"] = filled.template
     if filled.form == "fields":
         shape["body"]["fields"] = [_field(line) for line in _lines(filled.fields)]
+    if kind == "jitsu":
+        shape["body"] = {"form": "jitsu", "text": filled.text or None, "filter": filled.table.strip() or None}
     try:
         if shape.get("write_key") == "":
             raise marshmallow.ValidationError({"write_key": ["Segment needs the write key of a source."]})
@@ -129,6 +138,13 @@ def _sentence(error: Any) -> str:
         if isinstance(where, int):
             return f"Line {where + 1}: {_sentence(error)}"
     return str(error[0])
+
+
+def _text(stored: Any) -> str:
+    """A body of Jitsu's form, which may be JSON itself."""
+    if stored is None or isinstance(stored, str):
+        return stored or ""
+    return json.dumps(stored, ensure_ascii=False, indent=2)
 
 
 def _lines(text: str) -> list[str]:

@@ -9,8 +9,8 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from productfruits.models import Destination
-from productfruits.outgoing import bodies, filters
-from productfruits.services import delivery_log, destinations, redelivery
+from productfruits.outgoing import bodies, filters, schemas
+from productfruits.services import delivery_log, destination_files, destinations, redelivery
 from productfruits.services.times import EPOCH
 from productfruits.web import current_runtime
 from productfruits.web.admin import destination_forms, forms, gate
@@ -61,6 +61,28 @@ def create(place: Place) -> ResponseReturnValue:
         return _form(destination_forms.with_errors(filled, {"headers": [str(err)]}), status=400)
     text = "What is sent is signed with this secret. Whoever receives it checks the signature with it."
     return _page(place, key, Revealed(text, made.secret))
+
+
+@gate.page("/w/<workspace>/destinations/import", needs="owner")
+def import_form(place: Place) -> ResponseReturnValue:
+    return render_template("destinations/import.html", file="", error=None, applied=None)
+
+
+@gate.page("/w/<workspace>/destinations/import", needs="owner", methods=("POST",))
+def import_file(place: Place) -> ResponseReturnValue:
+    """Apply a pasted file, in our own form or Jitsu's; the secrets of new destinations are on the page that answers."""
+    file = request.form.get("file", "")
+    runtime = current_runtime()
+    try:
+        shapes = destination_files.read(file.encode())
+        with runtime.writing() as store:
+            applied = destination_files.apply(store, place.workspace.id, shapes, gate.now(), runtime.vault)
+            for each in applied:
+                action = "destination.created" if each.made else "destination.changed"
+                gate.record(store, place, action, destination=each.key)
+    except (destination_files.UnreadableFile, destinations.SecretNeeded, destinations.TooManyDestinations) as err:
+        return render_template("destinations/import.html", file=file, error=str(err), applied=None), 400
+    return render_template("destinations/import.html", file="", error=None, applied=applied)
 
 
 @gate.page("/w/<workspace>/destinations/<destination>", needs="viewer")
@@ -189,6 +211,7 @@ def _form(filled: Filled, found: Destination | None = None, status: int = 200) -
         filled=filled,
         found=found,
         choices=bodies.FORMS[filled.kind],
+        methods=schemas.JITSU_METHODS if filled.kind == "jitsu" else schemas.METHODS,
         types=filters.TYPES,
         changes=filters.CHANGES,
     )
@@ -215,7 +238,7 @@ def _page(place: Place, key: str, revealed: Revealed | None = None) -> ResponseR
 
 
 def _known(kind: str) -> str:
-    if kind not in bodies.KINDS:
+    if kind not in bodies.KINDS or kind == "jitsu":  # Jitsu's come from a file
         abort(404)
     return kind
 

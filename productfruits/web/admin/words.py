@@ -102,6 +102,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "not_sendable": "Not sendable",
     "loop": "Circle cut",
     "nothing_left": "Nothing left to send",
+    "left_out": "Left out",
 }
 #: What else than events is sent: Delivery.kind.
 SENT: Final[Mapping[str, str]] = {
@@ -117,6 +118,7 @@ DESTINATIONS: Final[Mapping[str, str]] = {
     "teams": "Microsoft Teams",
     "discord": "Discord",
     "segment": "Segment",
+    "jitsu": "Jitsu WebHook",
 }
 ACTIONS: Final[Mapping[str, str]] = {
     "admin.created": "Created an admin",

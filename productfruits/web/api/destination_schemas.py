@@ -33,6 +33,29 @@ class DestinationList(Answer):
     destinations = fields.List(fields.Nested(Destination), required=True)
 
 
+class DestinationFile(Schema):
+    """A file of destinations."""
+
+    class Meta:
+        unknown = RAISE
+
+    file = text("YAML or JSON with `destinations:`, each under its key.", required=True)
+
+
+class AppliedDestination(Answer):
+    """What became of one destination of the file."""
+
+    key = text("Its key here.", required=True)
+    made = fields.Boolean(required=True, metadata={"description": "It was not there before."})
+    secret = text("Of a new one: signs what is sent; shown this once.", required=True, allow_none=True)
+
+
+class AppliedFile(Answer):
+    """What became of the file."""
+
+    destinations = fields.List(fields.Nested(AppliedDestination), required=True)
+
+
 class DestinationChange(Schema):
     """What to change. What is left out stays."""
 
@@ -91,7 +114,7 @@ class Attempt(Answer):
     at = instant("When", required=True)
     took_ms = fields.Integer(required=True)
     outcome = text(
-        "delivered, failed, gone, unreachable, timed_out, not_sendable, loop or nothing_left.", required=True
+        "delivered, failed, gone, unreachable, timed_out, not_sendable, loop, nothing_left or left_out.", required=True
     )
     status = fields.Integer(required=True, allow_none=True, metadata={"description": "The HTTP status answered."})
     detail = text("The outcome in words.", required=True, allow_none=True)

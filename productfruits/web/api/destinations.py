@@ -6,7 +6,7 @@ import marshmallow
 
 from productfruits.models import Destination
 from productfruits.outgoing.schemas import DestinationShape
-from productfruits.services import audit, delivery_log, destinations, documents, redelivery
+from productfruits.services import audit, delivery_log, destination_files, destinations, documents, redelivery
 from productfruits.services.documents import Document
 from productfruits.services.times import EPOCH
 from productfruits.web import current_runtime
@@ -38,6 +38,29 @@ def create_destination(caller: Caller, body: dict[str, Any]) -> Document:
         made = destinations.create(session, caller.workspace_id, body, caller.now, runtime.vault)
         _record(session, caller, "destination.created", made.destination)
         return {**_document(made.destination), "secret": made.secret}
+
+
+@endpoint(
+    "POST",
+    "/destinations/import",
+    body=schemas.DestinationFile,
+    answer=schemas.AppliedFile,
+    refusals=(400, 409, 413, 415),
+)
+def import_destinations(caller: Caller, body: dict[str, Any]) -> Document:
+    """Apply a file of destinations.
+
+    Makes those that are new, changes those whose keys are there, leaves others alone; all or none. Destinations of
+    Jitsu (`type: webhook`) are taken as they are.
+    """
+    runtime = current_runtime()
+    shapes = destination_files.read(body["file"].encode())
+    with runtime.writing() as session:
+        applied = destination_files.apply(session, caller.workspace_id, shapes, caller.now, runtime.vault)
+        for each in applied:
+            action = "destination.created" if each.made else "destination.changed"
+            _record(session, caller, action, destinations.by_key(session, caller.workspace_id, each.key))
+    return {"destinations": [{"key": each.key, "made": each.made, "secret": each.secret} for each in applied]}
 
 
 @endpoint("GET", "/destinations/<destination>", answer=schemas.Destination, refusals=(404,))

@@ -12,6 +12,7 @@ from productfruits.functions.definitions import InvalidValues
 from productfruits.functions.errors import Busy, DoesNotStart, InvalidCode
 from productfruits.segment.reader import Unreadable
 from productfruits.services.conflicts import NoSuchConflict
+from productfruits.services.destination_files import UnreadableFile
 from productfruits.services.destinations import (
     KeyTaken,
     NoSuchDestination,
@@ -85,6 +86,7 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     DoesNotStart: (503, "functions_unavailable"),
     Busy: (503, "busy"),
     SecretNeeded: (400, "secret_needed"),
+    UnreadableFile: (400, "unreadable_file"),
     NoStretch: (400, "invalid_range"),
     NoSuchDestination: (404, "not_found"),
     NoSuchDelivery: (404, "not_found"),

@@ -1,5 +1,7 @@
 """The only socket that leaves: what it refuses, what it survives."""
 
+import contextlib
+import dataclasses
 import datetime as dt
 import gzip
 import ipaddress
@@ -29,7 +31,7 @@ from productfruits.outgoing.http import (
     Unreachable,
     Untrusted,
 )
-from tests.receivers import PUBLIC, Receiver, answering, receiving
+from tests.receivers import PUBLIC, Receiver, answering, answering_again_and_again, receiving
 
 ALLOW = (ipaddress.ip_network(f"{PUBLIC}/32"),)
 
@@ -268,6 +270,26 @@ def drip(connection: socket.socket) -> None:
 def test_no_slowness_and_no_flood_stretches_the_deadline(behave: Callable[[socket.socket], None]) -> None:
     with receiving(behave) as receiver, pytest.raises(TimedOut):
         send(receiver.url, deadline_s=0.2)
+
+
+def test_a_line_keeps_its_connection_while_the_receiver_does_and_makes_a_new_one_otherwise() -> None:
+    request = Request("POST", "", (), b"{}")
+    with receiving(answering_again_and_again) as keeping, receiving() as closing:
+        with contextlib.closing(Egress(ALLOW).line()) as line:
+            for _ in range(3):
+                assert line.send(dataclasses.replace(request, url=keeping.url)).status == 200
+            for _ in range(3):
+                assert line.send(dataclasses.replace(request, url=closing.url)).status == 200
+        assert len(keeping.requests) == 1 and len(closing.requests) == 3
+        assert b"Connection: keep-alive" in keeping.requests[0]
+
+
+def test_a_line_that_was_refused_once_can_be_used_again(canary: Receiver) -> None:
+    with receiving(answering_again_and_again) as receiver, contextlib.closing(Egress(ALLOW).line()) as line:
+        for _ in range(2):
+            assert line.send(Request("GET", receiver.url, (), None)).status == 200
+            with pytest.raises(Unreachable):
+                line.send(Request("GET", f"http://127.0.0.1:{canary.port}/", (), None))
 
 
 @pytest.fixture(scope="module")

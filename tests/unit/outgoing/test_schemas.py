@@ -45,6 +45,7 @@ def test_fields_are_kept_as_they_were_written() -> None:
         ({"url": "ftp://example.com/"}, "url"),
         ({"url": "https://user:pass@example.com/"}, "url"),
         ({"key": "No Spaces"}, "key"),
+        ({"key": "import"}, "key"),
         ({"kind": "fax"}, "kind"),
         ({"method": "GET"}, "method"),
         ({"headers": {"X-A": "b\r\nc"}}, "headers"),
