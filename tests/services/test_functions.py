@@ -1,10 +1,12 @@
 """Functions in the store: versions, instances, settings, errors, and what becomes of events and requests."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -25,7 +27,9 @@ from productfruits.models import (
     FunctionRequest,
     StoredObject,
 )
+from productfruits.outgoing import jitsu
 from productfruits.outgoing.http import Egress
+from productfruits.outgoing.jitsu import CannotEvaluate
 from productfruits.services import (
     deliveries,
     erasure,
@@ -395,6 +399,36 @@ def test_a_source_function_is_retried_and_stores_what_it_says(
         function_instances.switch(session, session.scalars(select(FunctionInstance)).one(), False)
     assert post("{}") is None and source.take("nobody", {"headers": []}) is None
     writer.stop(5.0)
+
+
+def test_jitsus_slack_destination_runs_in_the_sandbox(sandbox: Sandbox) -> None:
+    file = """
+        type: webhook
+        webhook:
+          url: https://hooks.slack.com/services/T/B/X
+          method: POST
+          body: |
+            {
+              // the whole message
+              "text": `New order ${$.conversion.order_id}: ${$.conversion.price} ${$.conversion.currency}`,
+              "who": _.user?.email
+            }
+        data_layout:
+          table_name_template: |
+            if ($.event_type == "conversion") return "conversion"; // nothing else
+    """
+    said = jitsu.load(yaml.safe_load(file))
+    evaluate = function_sending.evaluator(sandbox)
+
+    def sent(event: dict[str, Any]) -> Any:
+        written = jitsu.write("slack", said["url"], said["method"], said["body"], event, evaluate)
+        return None if written is None else json.loads(written.body or b"")
+
+    conversion = {"order_id": "7", "price": 9.5, "currency": "EUR"}
+    assert sent({"event_type": "conversion", "conversion": conversion}) == {"text": "New order 7: 9.5 EUR"}
+    assert sent({"event_type": "page", "conversion": conversion}) is None
+    with pytest.raises(CannotEvaluate, match="could not be evaluated"):
+        sent({"event_type": "conversion"})
 
 
 def test_nothing_is_left_of_a_deleted_function(session: Session) -> None:
