@@ -21,7 +21,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from productfruits.web import admin, api, assets, observation, operations
     from productfruits.web.browser import views as browser_views
     from productfruits.web.browser.door import BrowserDoor
-    from productfruits.web.ingest import views
+    from productfruits.web.ingest import functions, views
     from productfruits.web.ingest.door import Door
     from productfruits.web.proxies import TrustedProxies
     from productfruits.workers.runtime import open_runtime
@@ -44,4 +44,5 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app.register_blueprint(operations.routes)
     app.register_blueprint(views.routes)
     app.register_blueprint(browser_views.routes)
+    app.register_blueprint(functions.routes)
     return app

@@ -74,6 +74,11 @@ SETTINGS = (
     Setting(
         "DELIVERIES", "on", "on: `serve` sends to destinations itself; off: only `productfruits worker` processes do."
     ),
+    Setting(
+        "FUNCTIONS",
+        "off",
+        "on: owners may write functions, and this server runs them in processes of their own; off: nobody's code runs.",
+    ),
     Setting("METRICS_TOKEN", "none", "Bearer token for /metrics; without it only a loopback server answers."),
     Setting("THREADS", "16", "Threads for pages and the API; waiting webhooks need none."),
     Setting("QUEUE_MESSAGES", "20000", "Messages that may wait for the store before senders are told to come back."),
@@ -97,6 +102,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     egress_allow: tuple[Network, ...] = ()
     deliveries: bool = True
+    functions: bool = False
     metrics_token: str | None = None
     threads: int = 16
     queue_messages: int = 20_000
@@ -139,6 +145,7 @@ def load() -> Settings:
             trusted_proxies=_networks("TRUSTED_PROXIES", env.str("TRUSTED_PROXIES", "")),
             egress_allow=_networks("EGRESS_ALLOW", env.str("EGRESS_ALLOW", "")),
             deliveries=env.str("DELIVERIES", "on", validate=_one_of(SWITCH)) == "on",
+            functions=env.str("FUNCTIONS", "off", validate=_one_of(SWITCH)) == "on",
             metrics_token=env.str("METRICS_TOKEN", "") or None,
             threads=env.int("THREADS", 16, validate=_between(1, 256)),
             queue_messages=env.int("QUEUE_MESSAGES", 20_000, validate=_between(1, 10_000_000)),

@@ -2,6 +2,7 @@
 //
 //   admin.css        static/admin/admin.css through Tailwind, with the classes that the templates use
 //   admin.js         every static/admin/*.ts but theme.ts; each module starts itself and looks for the elements it serves
+//   functions.js     static/functions: what stands around a Segment function inside its isolate; no page loads it
 //   theme.js         static/admin/theme.ts alone, since it must run before the first paint
 //   demo.js, .css    static/demo: the imaginary app in which content can be tried
 //   snippet.js       static/snippet/main.ts, for the pages of customers; the build fails when it outgrows its size
@@ -83,6 +84,7 @@ async function buildScripts() {
   await build({ ...options, entryPoints: [join(source, "theme.ts")], outfile: join(built, "theme.js") });
   const demo = join(root, "static", "demo");
   await build({ ...options, entryPoints: [join(demo, "demo.ts"), join(demo, "demo.css")], outdir: built });
+  await build({ ...options, entryPoints: [join(root, "static", "functions", "main.ts")], outfile: join(built, "functions.js") });
 }
 
 async function buildSnippet() {

@@ -11,6 +11,7 @@ from productfruits.cli.backup import backup
 from productfruits.cli.content import content
 from productfruits.cli.destinations import destinations
 from productfruits.cli.doctor import doctor
+from productfruits.cli.functions import function
 from productfruits.cli.keys import keys
 from productfruits.cli.replay import replay
 from productfruits.cli.segment import segment
@@ -52,6 +53,7 @@ def main() -> None:
 
 
 for command in (
+    function,
     serve,
     worker,
     setup_link,

@@ -8,6 +8,14 @@ from productfruits.models.content import Audience, Content, ContentVersion, Them
 from productfruits.models.content_state import ContentState
 from productfruits.models.destination import Delivery, DeliveryAttempt, Destination, DestinationSecret
 from productfruits.models.event import Event, SeenMessage
+from productfruits.models.function import (
+    Function,
+    FunctionError,
+    FunctionInstance,
+    FunctionRequest,
+    FunctionVersion,
+    StoredObject,
+)
 from productfruits.models.group import Group, GroupMember
 from productfruits.models.intake_log import Conflict, DeadLetter, Erasure, Rejection, Tombstone
 from productfruits.models.user import User, UserAlias, Visitor
@@ -34,6 +42,11 @@ __all__ = [
     "DestinationSecret",
     "Erasure",
     "Event",
+    "Function",
+    "FunctionError",
+    "FunctionInstance",
+    "FunctionRequest",
+    "FunctionVersion",
     "Group",
     "GroupMember",
     "IdentityCoverage",
@@ -42,6 +55,7 @@ __all__ = [
     "Membership",
     "Rejection",
     "SeenMessage",
+    "StoredObject",
     "Theme",
     "Tombstone",
     "User",

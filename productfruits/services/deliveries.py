@@ -15,11 +15,15 @@ from sqlalchemy import Integer, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from productfruits.database import UtcDateTime
+from productfruits.functions import retries
 from productfruits.models import Delivery, DeliveryAttempt, Destination
 from productfruits.outgoing import bodies, retry
 from productfruits.outgoing.bodies import Body
-from productfruits.services import bulk, destinations, parcels
+from productfruits.services import bulk, destinations, function_deliveries, parcels
 from productfruits.services.destinations import Endpoint
+from productfruits.services.function_deliveries import Ran
+from productfruits.services.function_errors import Failed
+from productfruits.services.function_instances import Runnable
 from productfruits.services.parcels import Due, Parcel
 from productfruits.services.vault import Undecryptable, Vault
 
@@ -43,6 +47,8 @@ DUE = (
 )
 #: Outcomes that say nothing about whether somebody listens.
 UNSENT = ("not_sendable", "loop", "nothing_left", "left_out")
+#: When to come back to a function for which there was no process.
+NOT_RUN_AGAIN = dt.timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class Batch:
     #: Attempts in a row, so far, that nobody answered.
     unanswered: int
     parcels: tuple[Parcel, ...]
+    #: What runs instead of a request.
+    function: Runnable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +78,16 @@ class Attempt:
     at: dt.datetime
     took_ms: int
     #: "delivered", "failed", "gone", "unreachable", "timed_out", "not_sendable", "loop", "nothing_left" or
-    #: "left_out".
+    #: "left_out"; of a function also "retry", "refused" (it does not take this event), "error" or "not_run".
     outcome: str
     status: int | None = None
     detail: str | None = None
     answer: str | None = field(default=None, repr=False)
     #: The pause that the receiver asked for.
     wish: dt.timedelta | None = None
+    #: A run of a function that did not succeed.
+    failed: Failed | None = field(default=None, repr=False)
+    is_run: bool = False
 
 
 def are_due(session: Session, now: dt.datetime) -> bool:
@@ -104,7 +115,7 @@ def claim(
     for destination in chosen:
         destination.leased_by, destination.leased_until = worker, now + LEASE
         try:
-            opened.append(_open(destination, now, vault))
+            opened.append(_open(session, destination, now, vault))
         except Undecryptable:
             # The operator is told at the start and by `doctor`; the others go on meanwhile.
             log.error("destination_undecryptable", destination_id=destination.id)
@@ -147,7 +158,8 @@ def record(session: Session, attempts: Sequence[Attempt], now: dt.datetime, spre
     known = [attempt for attempt in attempts if attempt.delivery_id in rows]
     states: dict[int, dict[str, Any]] = {}
     for attempt in known:
-        tried = states.get(attempt.delivery_id, {}).get("attempts", rows[attempt.delivery_id].attempts) + 1
+        tried = states.get(attempt.delivery_id, {}).get("attempts", rows[attempt.delivery_id].attempts)
+        tried += attempt.outcome != "not_run"
         states[attempt.delivery_id] = {
             "id": attempt.delivery_id,
             "attempts": tried,
@@ -170,9 +182,19 @@ def record(session: Session, attempts: Sequence[Attempt], now: dt.datetime, spre
                 "answer": attempt.answer,
             }
             for attempt in known
+            if attempt.outcome != "not_run"
         ],
     )
     _judge_destinations(session, attempts, now)
+    function_deliveries.note(
+        session,
+        [
+            Ran(attempt.destination_id, states[attempt.delivery_id]["attempts"], attempt.at, attempt.failed)
+            for attempt in known
+            if attempt.is_run and states[attempt.delivery_id]["status"] != "pending"
+        ],
+        now,
+    )
 
 
 def _claimable(now: dt.datetime) -> Any:
@@ -202,7 +224,7 @@ def _due(session: Session, destination_id: int, now: dt.datetime, most: int) -> 
     return [Due(*row) for row in session.execute(DUE, {"destination": destination_id, "now": now, "most": most})]
 
 
-def _open(destination: Destination, now: dt.datetime, vault: Vault) -> Batch:
+def _open(session: Session, destination: Destination, now: dt.datetime, vault: Vault) -> Batch:
     return Batch(
         destination_id=destination.id,
         kind=destination.kind,
@@ -215,6 +237,7 @@ def _open(destination: Destination, now: dt.datetime, vault: Vault) -> Batch:
         ),
         unanswered=destination.unanswered,
         parcels=(),
+        function=function_deliveries.runnable_of(session, destination, vault),
     )
 
 
@@ -222,10 +245,14 @@ def _next(attempt: Attempt, tried: int, now: dt.datetime, spread: float) -> dict
     """The new state of the delivery."""
     if attempt.outcome == "delivered":
         return {"status": "delivered", "due_at": now, "finished_at": now}
-    if attempt.outcome in ("loop", "nothing_left", "left_out"):
+    if attempt.outcome in ("loop", "nothing_left", "left_out", "refused"):
         return {"status": "dropped", "due_at": now, "finished_at": now}
     again = None
-    if attempt.outcome not in ("gone", "not_sendable"):
+    if attempt.outcome == "not_run":
+        again = now + NOT_RUN_AGAIN
+    elif attempt.is_run and attempt.outcome in ("retry", "timed_out"):
+        again = retries.next_attempt(tried, now, spread)
+    elif attempt.outcome not in ("gone", "not_sendable", "error"):
         again = retry.next_attempt(tried, now, spread=spread, wish=attempt.wish)
     if again is None:
         return {"status": "failed", "due_at": now, "finished_at": now}
@@ -236,7 +263,7 @@ def _judge_destinations(session: Session, attempts: Sequence[Attempt], now: dt.d
     """Patience with those who do not answer, and an end with those who take nothing for days."""
     told: dict[int, list[Attempt]] = {}
     for attempt in attempts:
-        if attempt.outcome not in ("loop", "nothing_left", "left_out"):
+        if attempt.outcome not in ("loop", "nothing_left", "left_out", "not_run"):
             told.setdefault(attempt.destination_id, []).append(attempt)
     touched = session.scalars(
         select(Destination).where(Destination.id.in_(told)).with_for_update().execution_options(populate_existing=True)
@@ -252,7 +279,8 @@ def _judge(destination: Destination, attempt: Attempt, now: dt.datetime) -> None
         destination.last_delivered_at = attempt.at
         destination.unanswered, destination.rests_until, destination.failing_since = 0, None, None
         return
-    destination.failing_since = destination.failing_since or attempt.at
+    if not attempt.is_run:  # a function that throws is for its Errors tab, and never switched off
+        destination.failing_since = destination.failing_since or attempt.at
     if attempt.outcome in ("unreachable", "timed_out"):
         destination.unanswered += 1
         peace = retry.peace(destination.unanswered)
@@ -261,7 +289,7 @@ def _judge(destination: Destination, attempt: Attempt, now: dt.datetime) -> None
         destination.unanswered, destination.rests_until = 0, None
     if attempt.outcome == "gone":
         _stop(destination, "gone", now)
-    elif now - destination.failing_since >= retry.SWITCHED_OFF_AFTER:
+    elif destination.failing_since and now - destination.failing_since >= retry.SWITCHED_OFF_AFTER:
         _stop(destination, "failing", now)
 
 

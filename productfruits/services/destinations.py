@@ -21,6 +21,8 @@ from productfruits.services.documents import Document, instant
 from productfruits.services.vault import Vault
 
 MAX_DESTINATIONS = 1_000
+#: The kind of those through which functions are given their events.
+OF_FUNCTIONS = "function"
 OVERLAP = dt.timedelta(hours=24)
 MAX_LIVE_SECRETS = 3
 
@@ -120,19 +122,20 @@ def find(session: Session, workspace_id: int, key: str) -> Destination | None:
     """The destination, or None."""
     if "\0" in key:
         return None
-    return session.scalar(select(Destination).where(Destination.workspace_id == workspace_id, Destination.key == key))
+    query = select(Destination).where(Destination.workspace_id == workspace_id, Destination.key == key)
+    return session.scalar(query.where(Destination.kind != OF_FUNCTIONS))
 
 
 def of_workspace(session: Session, workspace_id: int) -> Sequence[Destination]:
-    """All destinations, by name."""
-    query = select(Destination).where(Destination.workspace_id == workspace_id)
+    """All destinations, by name; those of functions are shown with their functions."""
+    query = select(Destination).where(Destination.workspace_id == workspace_id, Destination.kind != OF_FUNCTIONS)
     return session.scalars(query.order_by(func.lower(Destination.name), Destination.id)).all()
 
 
 def stopped(session: Session, workspace_id: int) -> int:
     """How many this server has switched off itself."""
     query = select(func.count()).where(Destination.workspace_id == workspace_id, Destination.stopped_at.is_not(None))
-    return session.scalar(query) or 0
+    return session.scalar(query.where(Destination.kind != OF_FUNCTIONS)) or 0
 
 
 def rotate(session: Session, destination: Destination, now: dt.datetime, vault: Vault, *, overlap: bool = True) -> Made:

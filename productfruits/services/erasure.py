@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import Base
 from productfruits.models import Conflict, DeadLetter, Erasure, Event, GroupMember, User, UserAlias, Visitor
-from productfruits.services import content_states, outbox, pages, tombstones, users
+from productfruits.services import content_states, function_errors, outbox, pages, tombstones, users
 from productfruits.services.locks import write_lock
 from productfruits.services.outbox import Change
 from productfruits.services.pages import Page
@@ -96,7 +96,11 @@ def remove(session: Session, workspace_id: int, user_id: str, requested_by: str,
 
 
 def erase_dead_letters(session: Session, workspace_id: int, spellings: set[str]) -> int:
-    """Delete the requests set aside whose bytes name one of the ids or e-mails; returns how many."""
+    """Delete the requests set aside whose bytes name one of the ids or e-mails; returns how many.
+
+    What functions were given and failed at goes as well.
+    """
+    function_errors.forget(session, workspace_id, lambda given: names_somebody(given, spellings))
     named: Sequence[int] = [
         letter.id
         for letter in session.execute(

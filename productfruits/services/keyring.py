@@ -17,7 +17,13 @@ from sqlalchemy.orm import Session
 
 from productfruits.config import Settings
 from productfruits.errors import ProductFruitsError
-from productfruits.models import ConnectionSecret, Destination, DestinationSecret, IdentitySecret
+from productfruits.models import (
+    ConnectionSecret,
+    Destination,
+    DestinationSecret,
+    FunctionInstance,
+    IdentitySecret,
+)
 from productfruits.services.vault import Vault, key_id_of
 
 ENCRYPTION_FILE = "encryption.keys"
@@ -116,11 +122,16 @@ def usage(session: Session) -> dict[str, int]:
     return dict(Counter(key_id_of(secret.ciphertext) for secret in _stored(session)))
 
 
-def _stored(session: Session) -> list[ConnectionSecret | Destination | DestinationSecret | IdentitySecret]:
+def _stored(
+    session: Session,
+) -> list[ConnectionSecret | Destination | DestinationSecret | FunctionInstance | IdentitySecret]:
     """Every row that holds something encrypted."""
     return [
         *session.scalars(
             select(ConnectionSecret).where(ConnectionSecret.ciphertext != b"").order_by(ConnectionSecret.id)
+        ),
+        *session.scalars(
+            select(FunctionInstance).where(FunctionInstance.ciphertext != b"").order_by(FunctionInstance.id)
         ),
         *session.scalars(select(Destination).where(Destination.ciphertext != b"").order_by(Destination.id)),
         *session.scalars(

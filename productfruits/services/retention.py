@@ -20,6 +20,7 @@ from productfruits.models import (
     SeenMessage,
     Visitor,
 )
+from productfruits.services import function_errors
 from productfruits.services.times import microseconds
 
 #: Segment retries for four hours and replays on request for days; ids are promised for at least seven days.
@@ -57,6 +58,7 @@ def prune(session: Session, now: dt.datetime, event_days: int, chunk: int = CHUN
     deliveries = _deliveries(session, now, chunk)
     message_ids = _message_ids(session, now - SEEN_FOR, chunk)
     letters = _count(session, delete(DeadLetter).where(DeadLetter.last_failed_at < now - DEAD_LETTERS_FOR))
+    function_errors.prune(session, now)
     session.execute(delete(LoginThrottle).where(LoginThrottle.last_failure_at < now - LOGIN_FAILURES_FOR))
     for secret in (ConnectionSecret, DestinationSecret, IdentitySecret):
         ended = update(secret).where(secret.expires_at <= now, secret.ciphertext != b"")

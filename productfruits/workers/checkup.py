@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from productfruits.config import Settings
 from productfruits.database import make_engine, make_sessions, newest_schema_version, schema_version
+from productfruits.functions.errors import DoesNotStart
+from productfruits.functions.runtime import Sandbox
 from productfruits.services import keyring, reachability
 from productfruits.services.keyring import KeyMissing
 from productfruits.services.vault import InvalidKey
@@ -42,7 +44,7 @@ def examine(settings: Settings) -> list[Finding]:
     """All checks, in the order in which problems are best solved."""
     findings = [*_folder(settings), *_disk(settings)]
     findings += _store(settings)
-    for check in (_wal, _server, _address):
+    for check in (_wal, _server, _address, _functions):
         findings += check(settings)
     return findings
 
@@ -174,6 +176,25 @@ def _address(settings: Settings) -> Iterator[Finding]:
         yield Finding("public address", "ok", settings.base_url)
     else:
         yield Finding("public address", "warning", obstacle.what, obstacle.remedy)
+
+
+def _functions(settings: Settings) -> Iterator[Finding]:
+    if not settings.functions:
+        return
+    sandbox = Sandbox(processes=1, ahead=False)
+    try:
+        given_up = sandbox.confinement()
+    except DoesNotStart:
+        remedy = "Let this user start processes (a container may forbid it), or set PRODUCTFRUITS_FUNCTIONS=off."
+        yield Finding("functions", "problem", "The process that runs functions does not start.", remedy)
+        return
+    finally:
+        sandbox.close()
+    if "network" in given_up:
+        yield Finding("functions", "ok", "They run in processes without network, environment and privileges.")
+    else:
+        remedy = "Allow user namespaces for a second wall (see docs/decisions/0007-functions.md)."
+        yield Finding("functions", "warning", "This system gives their processes no network of their own.", remedy)
 
 
 def local_url(settings: Settings) -> str:

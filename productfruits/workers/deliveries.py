@@ -18,13 +18,16 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.database import begin_immediate
+from productfruits.functions.errors import Busy, DoesNotStart
+from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import retry
-from productfruits.outgoing.http import Egress
+from productfruits.outgoing.http import Egress, Line
 from productfruits.outgoing.jitsu import Evaluate
-from productfruits.services import deliveries
+from productfruits.services import deliveries, function_instances
 from productfruits.services.deliveries import Attempt, Batch
+from productfruits.services.parcels import Parcel
 from productfruits.services.vault import Vault
-from productfruits.workers import sending
+from productfruits.workers import function_sending, sending
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.store_faults import where
 
@@ -64,13 +67,15 @@ class Deliveries:
         vault: Vault,
         metrics: Metrics,
         *,
+        sandbox: Sandbox | None = None,
         evaluate: Evaluate | None = None,
         lanes: int = LANES,
     ) -> None:
-        """`evaluate` runs JavaScript of destinations in Jitsu's form; None where functions are off."""
+        """`sandbox` runs functions, `evaluate` JavaScript of destinations in Jitsu's form; None where they are off."""
         self._sessions = sessions
         self._egress = egress
         self._vault = vault
+        self._sandbox = sandbox
         self._metrics = metrics
         self._evaluate = evaluate
         self._most = lanes
@@ -177,6 +182,14 @@ class Deliveries:
             deliveries.record(session, untold, _now(), lambda: random.uniform(-1, 1))
         return untold
 
+    def _attempt(self, line: Line, batch: Batch, parcel: Parcel) -> Attempt:
+        if batch.kind == function_instances.OUTLET:
+            return function_sending.attempt(self._sandbox, self._egress, batch, parcel)
+        try:
+            return sending.attempt(line, batch, parcel, self._evaluate)
+        except (Busy, DoesNotStart) as err:
+            return function_sending.not_run(batch, parcel, str(err))
+
     def _drive(self, lane: Lane) -> None:
         """Send the lane's parcels one after the other, as long as there is time and somebody answers."""
         unanswered = lane.batch.unanswered
@@ -185,14 +198,14 @@ class Deliveries:
                 if self._stopping.is_set() or time.monotonic() > lane.until:
                     break
                 try:
-                    attempt = sending.attempt(line, lane.batch, parcel, self._evaluate)
+                    attempt = self._attempt(line, lane.batch, parcel)
                 except Exception as err:  # the lane's edge: a fault of ours must not be tried for ever
                     log.error("sending_failed", error=type(err).__name__, where=where(err))
                     attempt = sending.failed(lane.batch, parcel)
                 self._metrics.deliveries.labels(attempt.outcome).inc()
                 self._news.put(attempt)
                 unanswered = unanswered + 1 if attempt.outcome in ("unreachable", "timed_out") else 0
-                if retry.peace(unanswered) or attempt.outcome == "gone":
+                if retry.peace(unanswered) or attempt.outcome in ("gone", "not_run"):
                     break
         self._news.put(lane)
 

@@ -16,18 +16,22 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.config import Settings
 from productfruits.database import begin_immediate, make_engine, make_sessions, migrate
 from productfruits.errors import ProductFruitsError
+from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing.http import Egress
 from productfruits.services import keyring
+from productfruits.services.functions import FunctionsOff
 from productfruits.services.keyring import Keyring
 from productfruits.services.vault import Vault
 from productfruits.turns import Turns
 from productfruits.workers.checkpoints import Checkpoints
 from productfruits.workers.deliveries import Deliveries
+from productfruits.workers.function_sending import evaluator
 from productfruits.workers.ingest_lock import IngestLock
 from productfruits.workers.live_sites import LiveSites
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.page_notes import PageNotes
 from productfruits.workers.retention import Retention
+from productfruits.workers.source_functions import SourceFunctions
 from productfruits.workers.writer import Writer
 
 #: What was accepted is stored within this time after SIGTERM; supervisors kill after a little more.
@@ -57,6 +61,9 @@ class Runtime:
     egress: Egress
     writer: Writer
     deliveries: Deliveries
+    #: Runs functions; None where the operator has not switched them on.
+    sandbox: Sandbox | None
+    source_functions: SourceFunctions | None
     retention: Retention
     page_notes: PageNotes
     sites: LiveSites
@@ -76,6 +83,12 @@ class Runtime:
     @property
     def is_started(self) -> bool:
         return self._started
+
+    def required_sandbox(self) -> Sandbox:
+        """What runs functions, or `FunctionsOff`."""
+        if self.sandbox is None:
+            raise FunctionsOff()
+        return self.sandbox
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
@@ -109,6 +122,8 @@ class Runtime:
             self.page_notes.start()
             if self.settings.deliveries:
                 self.deliveries.start()
+            if self.source_functions is not None:
+                self.source_functions.start()
             atexit.register(self.close)
             self._started = True
 
@@ -120,7 +135,11 @@ class Runtime:
             self._stopped = True
             self.retention.stop()
             self.page_notes.stop()
+            if self.source_functions is not None:
+                self.source_functions.stop()
             self.deliveries.stop(SENDING_S)
+            if self.sandbox is not None:
+                self.sandbox.close()
             self.writer.stop(drain_s)
             if self._started and self.checkpoints is not None:
                 self.checkpoints.stop()
@@ -151,6 +170,8 @@ def open_runtime(settings: Settings) -> Runtime:
     finally:
         engine.dispose()  # no connection is shared with a child that a WSGI server may fork
     metrics, egress = Metrics(), Egress(settings.egress_allow)
+    sandbox = Sandbox() if settings.functions else None
+    evaluate = None if sandbox is None else evaluator(sandbox)
     checkpoints = None if database is None else Checkpoints(database, metrics)
     turns = None if database is None else Turns(database)
     writer = Writer(
@@ -170,7 +191,9 @@ def open_runtime(settings: Settings) -> Runtime:
         metrics=metrics,
         egress=egress,
         writer=writer,
-        deliveries=Deliveries(sessions, egress, keys.vault, metrics),
+        deliveries=Deliveries(sessions, egress, keys.vault, metrics, sandbox=sandbox, evaluate=evaluate),
+        sandbox=sandbox,
+        source_functions=None if sandbox is None else SourceFunctions(sessions, sandbox, egress, keys.vault, writer),
         retention=Retention(sessions, settings.event_retention_days),
         page_notes=PageNotes(sessions),
         sites=LiveSites(engine, sessions, keys.vault),

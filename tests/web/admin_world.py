@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from productfruits.adoption import documents
 from productfruits.database import Base
+from productfruits.functions import examples
 from productfruits.models import Admin, Workspace
 from productfruits.outgoing.schemas import DestinationShape
 from productfruits.services import (
@@ -24,7 +25,10 @@ from productfruits.services import (
     connections,
     contents,
     destinations,
+    function_instances,
+    functions,
     identity_secrets,
+    objects,
     publishing,
     redelivery,
     themes,
@@ -157,6 +161,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         {
             **_people(session, workspace),
             "content_key": _checklist(session, workspace, now),
+            **_functions(session, runtime, workspace, now),
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
@@ -199,6 +204,15 @@ def _audience(session: Session, workspace: Workspace, stem: str, now: dt.datetim
 def _theme(session: Session, workspace: Workspace, now: dt.datetime) -> str:
     document = documents.load("theme", {"key": f"theme-{workspace.name.lower()}", "name": "Ours"})
     return themes.create(session, workspace.id, document, now).key
+
+
+def _functions(session: Session, runtime: Runtime, workspace: Workspace, now: dt.datetime) -> dict[str, Any]:
+    shape = examples.shape(f"Webhook of {workspace.name}", examples.WEBHOOK)
+    function = functions.create(session, workspace.id, shape, examples.WEBHOOK.handlers, "cli", now)
+    instance = function_instances.connect(session, function, "One", {"apiKey": "sk-123456"}, now, runtime.vault)
+    objects.put(session, workspace.id, [{"collection": "products", "id": "1", "properties": {"name": "Shoe"}}], now)
+    # Unlike names, so that one workspace's address leads nowhere in the other.
+    return {"function_key": function.key, "instance_id": instance.id, "collection": "products"}
 
 
 def _people(session: Session, workspace: Workspace) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tests.web.admin_world import World, runtime_of
 W = "/w/<workspace>"
 S = f"{W}/settings"
 C = f"{W}/content/<content_key>"
+F = f"{W}/functions/<function_key>"
 D = f"{W}/destinations/<destination>"
 
 #: (method, rule) -> (the least role that may, the form that a page would send). What is not in here is not tested:
@@ -78,6 +79,19 @@ PAGES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("GET", f"{S}/themes/<theme_key>"): ("viewer", {}),
     ("POST", f"{S}/themes/<theme_key>"): ("editor", {"name": "Changed"}),
     ("POST", f"{S}/themes/<theme_key>/delete"): ("editor", {}),
+    ("GET", f"{W}/functions"): ("viewer", {}),
+    ("GET", f"{W}/functions/new"): ("owner", {}),
+    ("POST", f"{W}/functions/new"): ("owner", {"name": "Another", "example": "slack"}),
+    ("GET", F): ("viewer", {}),
+    ("POST", F): ("owner", {"do": "wait"}),
+    ("GET", f"{F}/instances"): ("viewer", {}),
+    ("POST", f"{F}/instances"): ("owner", {"name": "Another", "value-apiKey": "sk-123456"}),
+    ("GET", f"{F}/instances/<int:instance_id>"): ("viewer", {}),
+    ("POST", f"{F}/instances/<int:instance_id>"): ("owner", {"name": "Renamed", "value-apiKey": ""}),
+    ("POST", f"{F}/instances/<int:instance_id>/switch"): ("owner", {"on": "0"}),
+    ("POST", f"{F}/instances/<int:instance_id>/remove"): ("owner", {}),
+    ("GET", f"{W}/objects/<collection>"): ("viewer", {}),
+    ("POST", f"{W}/objects/<collection>/export"): ("editor", {}),
     ("GET", f"{W}/destinations"): ("viewer", {}),
     ("GET", f"{W}/destinations/new"): ("owner", {}),
     ("POST", f"{W}/destinations"): (
@@ -143,7 +157,7 @@ ELSEWHERE: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
 STORE = "productfruits.db"
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 #: Rooms whose routes know no session cookie and have tests of their own.
-OTHER_ROOMS = ("api.", "api_docs.", "assets.", "browser.", "content_schema.", "ingest.", "operations.")
+OTHER_ROOMS = ("api.", "api_docs.", "assets.", "browser.", "content_schema.", "functions.", "ingest.", "operations.")
 
 each_page = pytest.mark.parametrize(("method", "rule"), PAGES, ids=lambda value: value.replace(W, "…"))
 each_unsafe = pytest.mark.parametrize(
@@ -189,6 +203,7 @@ def _app(folder: Path) -> Flask:
             database_url=f"sqlite:///{folder / STORE}",
             secret_key="only-for-tests-" + "k" * 32,
             encryption_keys=(ENCRYPTION_KEY,),
+            functions=True,
         )
     )
 
@@ -251,6 +266,7 @@ def test_an_unknown_workspace_looks_the_same_as_a_foreign_one(shared: World, met
         or ":" in rule
         or "user_id" in rule
         or "_key>" in rule
+        or "function_key" in rule
         or "<destination>" in rule
     ],
     ids=lambda value: value.replace(W, "…"),

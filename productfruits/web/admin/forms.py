@@ -7,6 +7,7 @@ from typing import Any
 from flask import abort, request
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
 
+from productfruits.functions.examples import EXAMPLES
 from productfruits.models import ROLES, VERIFICATION
 from productfruits.models.content import KINDS
 
@@ -86,6 +87,11 @@ class Keep(Form):
 class Invite(Form):
     email = text()
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
+
+
+class NewFunction(Form):
+    name = text(100)
+    example = fields.String(required=True, validate=validate.OneOf(tuple(EXAMPLES)))
 
 
 class Resend(Form):

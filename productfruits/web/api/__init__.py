@@ -10,6 +10,7 @@ from productfruits.web.api import (
     endpoints,
     events,
     following,
+    functions,
     openapi,
     refusals,
     sending,
@@ -19,7 +20,19 @@ from productfruits.web.api import (
 )
 
 #: Each module registers its endpoints or routes when it is imported.
-MODULES = (audiences, content_schema, contents, destinations, events, following, sending, themes, users, workspace)
+MODULES = (
+    audiences,
+    content_schema,
+    contents,
+    destinations,
+    events,
+    following,
+    functions,
+    sending,
+    themes,
+    users,
+    workspace,
+)
 refusals.shape(endpoints.routes)
 
 

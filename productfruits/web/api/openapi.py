@@ -41,6 +41,8 @@ _PARTS = {
     "username": "The user's id in your own database.",
     "group_id": "Segment's groupId.",
     "destination": "The destination's key.",
+    "function": "The function's key.",
+    "instance_id": "The instance's number.",
     "key": "Its key.",
     "number": "Its number.",
 }

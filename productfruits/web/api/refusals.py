@@ -10,6 +10,8 @@ from werkzeug.exceptions import HTTPException
 from productfruits.adoption import documents, rules
 from productfruits.adoption.documents import InvalidDocument
 from productfruits.errors import ProductFruitsError
+from productfruits.functions.definitions import InvalidValues
+from productfruits.functions.errors import Busy, DoesNotStart, InvalidCode
 from productfruits.segment.reader import Unreadable
 from productfruits.services import audiences, contents, publishing, themes
 from productfruits.services.conflicts import NoSuchConflict
@@ -20,6 +22,17 @@ from productfruits.services.destinations import (
     SecretNeeded,
     TooManyDestinations,
     TooManySigningSecrets,
+)
+from productfruits.services.function_instances import InvalidInstanceName, TooManyInstances
+from productfruits.services.functions import (
+    FunctionsOff,
+    KindStays,
+    NoHandler,
+    NoSuchFunction,
+    NoSuchInstance,
+    NoSuchVersion,
+    OwnAddress,
+    TooManyFunctions,
 )
 from productfruits.services.groups import NoSuchGroup
 from productfruits.services.pages import InvalidCursor
@@ -63,6 +76,20 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     NoSuchUser: (404, "not_found"),
     NoSuchGroup: (404, "not_found"),
     NoSuchConflict: (404, "not_found"),
+    NoSuchFunction: (404, "not_found"),
+    NoSuchInstance: (404, "not_found"),
+    NoSuchVersion: (404, "not_found"),
+    InvalidCode: (400, "invalid_code"),
+    NoHandler: (400, "no_handler"),
+    OwnAddress: (400, "own_address"),
+    InvalidValues: (400, "invalid_settings"),
+    InvalidInstanceName: (400, "invalid_name"),
+    KindStays: (409, "kind_stays"),
+    TooManyFunctions: (409, "too_many_functions"),
+    TooManyInstances: (409, "too_many_instances"),
+    FunctionsOff: (409, "functions_off"),
+    DoesNotStart: (503, "functions_unavailable"),
+    Busy: (503, "busy"),
     SecretNeeded: (400, "secret_needed"),
     UnreadableFile: (400, "unreadable_file"),
     NoStretch: (400, "invalid_range"),

@@ -26,13 +26,23 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 def stored(receipt: Receipt, **more: str) -> Answer:
     """200: the transaction that holds the messages is committed."""
-    counts = {
+    return said(200, {**counts(receipt), **more})
+
+
+def counts(receipt: Receipt) -> dict[str, Any]:
+    """What the answer says of a receipt."""
+    return {
+        "success": True,
         "accepted": receipt.accepted,
         "duplicates": receipt.duplicates,
         "ignored": receipt.ignored,
         "rejected": receipt.rejected,
     }
-    return Answer(200, "ok", _encode({"success": True, **more, **counts}))
+
+
+def said(status: int, content: Any) -> Answer:
+    """An answer that is yes, as a JSON document."""
+    return Answer(status, "ok", _encode(content))
 
 
 def refused(status: int, code: str, message: str, **headers: str) -> Answer:
@@ -40,11 +50,6 @@ def refused(status: int, code: str, message: str, **headers: str) -> Answer:
     content: dict[str, Any] = {"code": code, "message": message}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, code, _encode(content), named, message)
-
-
-def document(content: Any) -> Answer:
-    """200 with a JSON document."""
-    return Answer(200, "ok", _encode(content))
 
 
 #: One answer for every reason, so that nobody learns which tokens exist.

@@ -22,7 +22,7 @@ NO_SUCH_KEY = answers.refused(
     "not_found",
     "No active connection has this write key. Compare it with the one of the settings page.",
 )
-IGNORED = answers.document({"success": True})
+IGNORED = answers.said(200, {"success": True})
 #: One transparent point, GIF89a.
 POINT = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 PIXEL = Answer(200, "pixel", POINT, {"Cache-Control": "no-store"}, mimetype="image/gif")
@@ -46,7 +46,7 @@ def give_settings(door: Door, incoming: Incoming) -> Steps:
 
 
 def _settings(door: Door, write_key: str) -> Answer:
-    found = answers.document(settings.document(write_key, door.runtime.settings.base_url))
+    found = answers.said(200, settings.document(write_key, door.runtime.settings.base_url))
     return Answer(found.status, found.code, found.body, {"Cache-Control": f"public, max-age={SETTINGS_AGE_S}"})
 
 

@@ -1,0 +1,261 @@
+"""Node's crypto for functions: hashes, HMAC, ciphers, signatures. It runs in the child, beside the isolate.
+
+In the child and not in the parent: keys and certificates come from the function, and what parses them should live
+where there is nothing to take; and a function that computes for too long is ended with its process.
+"""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, padding, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+Request = dict[str, Any]
+
+RANDOM_BYTES = 1024 * 1024
+#: Ciphers that one isolate may have begun and not ended.
+OPEN_CIPHERS = 1_000
+TAG_BYTES = 16
+PSS = 6
+HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+    "md5": hashes.MD5,
+    "sha1": hashes.SHA1,
+    "sha224": hashes.SHA224,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+    "sha3-256": hashes.SHA3_256,
+    "sha3-512": hashes.SHA3_512,
+}
+
+
+class Refused(Exception):
+    """Something a function asked for that cannot be done; the message is what it reads."""
+
+
+class _Open:
+    """A cipher between its beginning and its end."""
+
+    def __init__(self, request: Request) -> None:
+        self._decrypts = bool(request["decrypts"])
+        name = str(request["algorithm"]).lower()
+        parts = name.split("-")
+        if len(parts) != 3 or parts[0] != "aes" or parts[2] not in ("cbc", "ctr", "gcm", "ecb"):
+            raise Refused("Unknown cipher. Offered are aes-128, -192 and -256 with -cbc, -ctr, -gcm and -ecb.")
+        self._key, self._iv, self._mode = _bytes(request["key"]), _bytes(request["iv"]), parts[2]
+        if len(self._key) * 8 != int(parts[1] if parts[1].isdigit() else 0):
+            raise Refused("Invalid key length")
+        if (self._mode in ("cbc", "ctr") and len(self._iv) != 16) or (self._mode == "gcm" and len(self._iv) < 8):
+            raise Refused("Invalid initialization vector")
+        self._pads = self._mode in ("cbc", "ecb")
+        self._aad: list[bytes] = []
+        self._tag: bytes | None = None
+        self._context: Any = None
+        self._padding: Any = None
+
+    def add_data(self, data: bytes) -> bytes:
+        self._begin()
+        if self._padding is None:
+            return bytes(self._context.update(data))
+        if self._decrypts:
+            return bytes(self._padding.update(self._context.update(data)))
+        return bytes(self._context.update(self._padding.update(data)))
+
+    def end(self) -> tuple[bytes, bytes]:
+        """The last bytes, and the tag of an encryption that has one."""
+        self._begin()
+        try:
+            if self._padding is None:
+                last = self._context.finalize()
+            elif self._decrypts:
+                last = self._padding.update(self._context.finalize()) + self._padding.finalize()
+            else:
+                last = self._context.update(self._padding.finalize()) + self._context.finalize()
+        except InvalidTag as err:
+            raise Refused("Unsupported state or unable to authenticate data") from err
+        except ValueError as err:
+            raise Refused("wrong final block length, or bad decrypt") from err
+        return last, b"" if self._decrypts or self._mode != "gcm" else bytes(self._context.tag)
+
+    def add_aad(self, data: bytes) -> None:
+        self._aad.append(data)
+
+    def set_padding(self, on: bool) -> None:
+        self._pads = on and self._mode in ("cbc", "ecb")
+
+    def set_tag(self, tag: bytes) -> None:
+        if not 4 <= len(tag) <= TAG_BYTES:
+            raise Refused("Invalid authentication tag length")
+        self._tag = tag
+
+    def _begin(self) -> None:
+        if self._context is not None:
+            return
+        mode: Any = {
+            "cbc": lambda: modes.CBC(self._iv),
+            "ctr": lambda: modes.CTR(self._iv),
+            "ecb": lambda: modes.ECB(),  # type: ignore[no-untyped-call]
+            "gcm": lambda: modes.GCM(self._iv, self._tag, min_tag_length=4),
+        }[self._mode]()
+        if self._mode == "gcm" and self._decrypts and self._tag is None:
+            raise Refused("Call setAuthTag() before the data: without the tag nothing can be checked.")
+        cipher = Cipher(algorithms.AES(self._key), mode)
+        self._context = cipher.decryptor() if self._decrypts else cipher.encryptor()
+        for aad in self._aad:
+            self._context.authenticate_additional_data(aad)
+        if self._pads:
+            pkcs7 = padding.PKCS7(128)
+            self._padding = pkcs7.unpadder() if self._decrypts else pkcs7.padder()
+
+
+class Ciphers:
+    """Answers the requests of static/functions/crypto.ts."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, _Open] = {}
+        self._numbers = itertools.count(1)
+
+    def answer(self, request: Request) -> str:
+        """The answer as text, bytes in base64. Raises `Refused`."""
+        match request["do"]:
+            case "random":
+                return _text(_random(request["size"]))
+            case "hash":
+                return _text(_hash(request["algorithm"], _bytes(request["data"])))
+            case "hmac":
+                name = _digest(request["algorithm"])
+                return _text(hmac.digest(_bytes(request["key"]), _bytes(request["data"]), name))
+            case "sign":
+                return _text(_sign(request))
+            case "verify":
+                return _text(b"\1" if _verify(request) else b"")
+            case "cipher":
+                if len(self._open) >= OPEN_CIPHERS:
+                    raise Refused("More than 1,000 ciphers were begun and not ended with final().")
+                number = str(next(self._numbers))
+                self._open[number] = _Open(request)
+                return number
+            case "cipher-final":
+                last, tag = self._cipher(request, ends=True).end()
+                return f"{_text(last)}.{_text(tag)}"
+            case "cipher-update":
+                return _text(self._cipher(request).add_data(_bytes(request["data"])))
+            case "cipher-aad":
+                self._cipher(request).add_aad(_bytes(request["data"]))
+            case "cipher-padding":
+                self._cipher(request).set_padding(bool(request["on"]))
+            case "cipher-tag":
+                self._cipher(request).set_tag(_bytes(request["data"]))
+        return ""
+
+    def _cipher(self, request: Request, *, ends: bool = False) -> _Open:
+        found = self._open.pop(request["id"], None) if ends else self._open.get(request["id"])
+        if found is None:
+            raise Refused("This cipher was ended with final() already.")
+        return found
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _random(size: Any) -> bytes:
+    if not isinstance(size, int) or not 0 <= size <= RANDOM_BYTES:
+        raise Refused("The number of random bytes must be a whole number from 0 to 1 MiB.")
+    return os.urandom(size)
+
+
+def _digest(algorithm: Any) -> str:
+    name = str(algorithm).lower().removeprefix("rsa-")
+    name = name.replace("sha-", "sha", 1) if name.startswith("sha-") else name
+    if name not in HASHES:
+        raise Refused(f"Digest method not supported. Offered are {', '.join(HASHES)}.")
+    return name
+
+
+def _hash(algorithm: Any, data: bytes) -> bytes:
+    return hashlib.new(_digest(algorithm).replace("-", "_"), data, usedforsecurity=False).digest()
+
+
+def _sign(request: Request) -> bytes:
+    key = _private_key(request)
+    data = _bytes(request["data"])
+    if isinstance(key, rsa.RSAPrivateKey):
+        algorithm = HASHES[_digest(request["algorithm"])]()
+        return key.sign(data, _rsa_padding(request, algorithm), algorithm)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        signed = key.sign(data, ec.ECDSA(HASHES[_digest(request["algorithm"])]()))
+        if not request["raw"]:
+            return signed
+        size = (key.curve.key_size + 7) // 8
+        return b"".join(number.to_bytes(size, "big") for number in utils.decode_dss_signature(signed))
+    if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
+        return key.sign(data)
+    raise Refused("Keys of this kind do not sign here. RSA, EC, Ed25519 and Ed448 do.")
+
+
+def _verify(request: Request) -> bool:
+    key = _public_key(request)
+    data, signature = _bytes(request["data"]), _bytes(request["signature"])
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            algorithm = HASHES[_digest(request["algorithm"])]()
+            key.verify(signature, data, _rsa_padding(request, algorithm, verifies=True), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            if request["raw"]:
+                half = len(signature) // 2
+                numbers = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+                signature = utils.encode_dss_signature(*numbers)
+            key.verify(signature, data, ec.ECDSA(HASHES[_digest(request["algorithm"])]()))
+        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+            key.verify(signature, data)
+        else:
+            raise Refused("Keys of this kind do not verify here. RSA, EC, Ed25519 and Ed448 do.")
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _rsa_padding(request: Request, algorithm: hashes.HashAlgorithm, *, verifies: bool = False) -> Any:
+    if request["padding"] != PSS:
+        return rsa_padding.PKCS1v15()
+    asked = request["salt_length"]
+    longest: Any = rsa_padding.PSS.AUTO if verifies else rsa_padding.PSS.MAX_LENGTH
+    length: Any = longest if asked in (None, -2) else algorithm.digest_size if asked == -1 else asked
+    return rsa_padding.PSS(rsa_padding.MGF1(algorithm), length)
+
+
+def _private_key(request: Request) -> Any:
+    password = None if request["passphrase"] is None else _bytes(request["passphrase"])
+    pem = _bytes(request["key"])
+    try:
+        if b"OPENSSH PRIVATE KEY" in pem:
+            return serialization.load_ssh_private_key(pem, password)
+        return serialization.load_pem_private_key(pem, password)
+    except (ValueError, TypeError) as err:
+        raise Refused("The private key cannot be read: give it as PEM, with its passphrase if it has one.") from err
+
+
+def _public_key(request: Request) -> Any:
+    pem = _bytes(request["key"])
+    if b"PRIVATE KEY" in pem:
+        return _private_key(request).public_key()
+    try:
+        if b"BEGIN CERTIFICATE" in pem:
+            return x509.load_pem_x509_certificate(pem).public_key()
+        return serialization.load_pem_public_key(pem)
+    except ValueError as err:
+        raise Refused("The public key cannot be read: give it as PEM, or as a certificate in PEM.") from err

@@ -1,0 +1,5 @@
+declare module "lodash" {
+  const lodash: object;
+  export default lodash;
+}
+declare module "core-js/*" {}
