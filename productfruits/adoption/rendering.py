@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from productfruits.adoption import fields, markdown
+from productfruits.adoption import fields, markdown, words
 
 Document = Mapping[str, Any]
 #: Longer than any tag of a language that texts are written in; whatever is longer is noise.
@@ -37,7 +37,7 @@ def render(document: Document, wanted: str | None = None) -> dict[str, Any]:
         if tag in document["translations"]
     ]
     rendered = {name: document[name] for name in ("kind", "key", "name", "priority", "start")}
-    return rendered | {"language": shown} | _KINDS[document["kind"]](document, texts)
+    return rendered | {"language": shown, "words": words.of(shown)} | _KINDS[document["kind"]](document, texts)
 
 
 def _tour(document: Document, texts: Sequence[Document]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from productfruits.adoption import documents, markdown, rendering
+from productfruits.adoption import documents, markdown, rendering, words
 from tests.unit.adoption import authored
 
 MARKUP: dict[str, Any] = json.loads((Path(markdown.__file__).parent / "markup.json").read_text())
@@ -99,6 +99,7 @@ def test_a_tour_is_rendered_for_the_page() -> None:
         "priority": 70,
         "start": "manual",
         "language": "en",
+        "words": words.of("en"),
     }
     tooltip, modal = shown["steps"]
     assert tooltip == {
