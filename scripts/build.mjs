@@ -3,6 +3,8 @@
 //   admin.css        static/admin/admin.css through Tailwind, with the classes that the templates use
 //   admin.js         every static/admin/*.ts but theme.ts; each module starts itself and looks for the elements it serves
 //   theme.js         static/admin/theme.ts alone, since it must run before the first paint
+//   snippet.js       static/snippet/main.ts, for the pages of customers; the build fails when it outgrows its size
+//   snippet.d.ts     its types, for the code of those pages
 //   htmx.js          htmx as published
 //   inter.woff2      the typeface of the pages, Latin; other scripts fall back to the system's
 //   favicon.svg      our mark
@@ -16,7 +18,12 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { gzipSync } from "node:zlib";
+import { build, transform } from "esbuild";
+import { minify } from "terser";
+
+/** Of snippet.js, compressed: every page of every customer loads it. */
+const SNIPPET_MOST_BYTES = 15 * 1024;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = resolve(process.argv[2] ?? join(root, "static", "dist"));
@@ -30,6 +37,7 @@ try {
   copyFileSync(join(root, "node_modules", "@fontsource-variable", "inter", "files", "inter-latin-wght-normal.woff2"), join(built, "inter.woff2"));
   buildCss(join(built, "admin.css"));
   await buildScripts();
+  await buildSnippet();
   copyFileSync(join(root, "node_modules", "htmx.org", "dist", "htmx.min.js"), join(built, "htmx.js"));
   copyFileSync(join(source, "favicon.svg"), join(built, "favicon.svg"));
   writeFileSync(join(built, "icons.json"), icons());
@@ -72,6 +80,60 @@ async function buildScripts() {
   const admin = modules.map((name) => `import "./${name.replace(/\.ts$/, "")}";\n`).join("");
   await build({ ...options, stdin: { contents: admin, resolveDir: source, sourcefile: "admin.ts" }, outfile: join(built, "admin.js") });
   await build({ ...options, entryPoints: [join(source, "theme.ts")], outfile: join(built, "theme.js") });
+}
+
+async function buildSnippet() {
+  const folder = join(root, "static", "snippet");
+  const style = {
+    name: "style",
+    setup: (building) =>
+      building.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+        const { code } = await transform(readFileSync(path, "utf8"), { loader: "css", minify: true, target: "es2020" });
+        return { contents: code.trim(), loader: "text" };
+      }),
+  };
+  const version = readFileSync(join(root, "pyproject.toml"), "utf8").match(/^version = "(.+)"$/m);
+  const bundle = await build({
+    absWorkingDir: root,
+    bundle: true,
+    minify: true,
+    format: "iife",
+    target: "es2020",
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+    write: false,
+    plugins: [style],
+    define: {
+      VERSION: JSON.stringify(version?.[1] ?? ""),
+      VOCABULARY: JSON.stringify(vocabulary()),
+      MARKUP: JSON.stringify(adoption("markup")),
+    },
+    entryPoints: [join(folder, "main.ts")],
+  });
+  // Once more, for a twentieth less.
+  const options = { ecma: 2020, toplevel: true, compress: { passes: 3, unsafe_arrows: true, pure_getters: true } };
+  const { code } = await minify(bundle.outputFiles[0].text, options);
+  writeFileSync(join(built, "snippet.js"), `${code}\n`);
+  const size = gzipSync(code, { level: 9 }).length;
+  console.log(`snippet.js: ${size.toLocaleString("en")} bytes gzip of ${SNIPPET_MOST_BYTES.toLocaleString("en")}`);
+  if (size > SNIPPET_MOST_BYTES) {
+    throw new Error(`snippet.js has ${size} bytes (gzip) and may have ${SNIPPET_MOST_BYTES}. Make it smaller.`);
+  }
+  copyFileSync(join(folder, "snippet.d.ts"), join(built, "snippet.d.ts"));
+}
+
+function adoption(name) {
+  return JSON.parse(readFileSync(join(root, "productfruits", "adoption", `${name}.json`), "utf8"));
+}
+
+/** Of the vocabulary what a page needs: an event's properties. Its name is the raw one in Title Case. */
+function vocabulary() {
+  const { events } = adoption("vocabulary");
+  for (const { raw, name } of events) {
+    if (name.toLowerCase().replaceAll(" ", "_") !== raw) throw new Error(`The snippet cannot derive "${name}" from ${raw}.`);
+  }
+  return Object.fromEntries(events.map(({ raw, properties }) => [raw, properties]));
 }
 
 function icons() {

@@ -1,0 +1,57 @@
+// The service. The only module that sends anything over the network.
+
+import type { Answer } from "./content";
+
+export interface Asked {
+  workspace: string;
+  username?: string | undefined;
+  anonymous_id?: string | undefined;
+  hash?: string | undefined;
+  expiration?: string | undefined;
+}
+
+const RETRIES = 3;
+const TIMEOUT_MS = 10_000;
+
+/** The service's refusal: asking again the same way would be refused again. */
+export class Refused extends Error {}
+
+export interface Api {
+  content(asked: Asked, more?: Record<string, string>): Promise<Answer>;
+  send(asked: Asked, messages: object[]): Promise<void>;
+  /** For the end of a page: the browser delivers when the page is gone. */
+  leave(asked: Asked, messages: object[]): Promise<void>;
+}
+
+export function openApi(host: string): Api {
+  const events = `${host}/browser/v1/events`;
+  const body = (asked: Asked, messages: object[]) =>
+    JSON.stringify({ ...asked, sent_at: new Date().toISOString(), messages });
+  return {
+    async content(asked, more) {
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries({ ...asked, ...more })) if (value) query.set(name, value);
+      // No header of ours and no cookie: no preflight, and the browser itself asks by ETag.
+      return (await insist(`${host}/browser/v1/content?${query}`)).json();
+    },
+    async send(...given) {
+      await insist(events, { method: "POST", body: body(...given), keepalive: true });
+    },
+    async leave(...given) {
+      navigator.sendBeacon(events, body(...given));
+    },
+  };
+}
+
+/** Asks up to four times; between them 1, 2, 4 seconds, each up to twice as long, so that pages do not come in step. */
+async function insist(address: string, options?: RequestInit): Promise<Response> {
+  for (let tried = 0; ; tried++) {
+    const signal = AbortSignal.timeout?.(TIMEOUT_MS);
+    const answer = await fetch(address, { ...options, credentials: "omit", signal }).catch(() => null);
+    if (answer?.ok) return answer;
+    const status = answer?.status ?? 500;
+    if (status < 500 && status !== 429 && status !== 408) throw new Refused();
+    if (tried === RETRIES) throw new Error();
+    await new Promise((goOn) => setTimeout(goOn, 1000 * 2 ** tried * (1 + Math.random())));
+  }
+}

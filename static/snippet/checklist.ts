@@ -1,0 +1,126 @@
+// One checklist in this page: its panel, what becomes done and by what, and what is reported.
+
+import type { Checklist, Item, State } from "./content";
+import type { Undo } from "./edge";
+import { doneCount, isLocked, type Panel, showPanel } from "./panel";
+import type { Page } from "./page";
+import type { Facts } from "./report";
+import type { RawName } from "./snippet";
+import { isOver } from "./states";
+import { uuid } from "./uuid";
+
+export interface ChecklistWorld extends Page {
+  startTour(key: string): void;
+  changed(run: ChecklistRun): void;
+}
+
+/** Whether the user has a checklist open, over page loads. */
+export function openedAs(checklist: Checklist): string {
+  return `open:${checklist.id}`;
+}
+
+export interface ChecklistRun {
+  checklist: Checklist;
+  complete(itemId: string, how: "click" | "tour" | "api"): boolean;
+  toggle(open: boolean): void;
+  /** What the service found out meanwhile. */
+  refresh(): void;
+  /** Out of sight while a tour shows. */
+  hide(hidden: boolean): void;
+  stop: Undo;
+}
+
+export function runChecklist(
+  checklist: Checklist,
+  /** silent: only to note what is done. */
+  reason: "auto" | "api" | "silent",
+  world: ChecklistWorld,
+): ChecklistRun {
+  let panel: Panel | null = null;
+  let session = world.states.of(checklist).session_id ?? "";
+  let isOpen = world.store.read<boolean>(openedAs(checklist)) ?? checklist.open;
+  let wasOver = isOver(world.states.of(checklist));
+
+  const state = () => world.states.of(checklist);
+  const report = (raw: RawName, more: Facts = {}) => {
+    const items_count = checklist.items.length;
+    const progress = Math.round((100 * doneCount(checklist, state())) / items_count);
+    world.report(raw, checklist, session, { start_reason: reason, items_count, progress, ...more });
+  };
+  const change = (change: Partial<State>) => world.states.change(checklist, { session_id: session, ...change });
+  const finish = () => {
+    change({ state: "completed" });
+    report("checklist_completed", { end_reason: "completed" });
+    celebrate();
+  };
+  const celebrate = () => {
+    wasOver = true;
+    if (checklist.completion) toggle(true);
+    else stop();
+  };
+  const toggle = (open: boolean) => {
+    if (open && !isOpen && !wasOver) report("checklist_viewed");
+    isOpen = open;
+    world.store.write(openedAs(checklist), open);
+    panel?.draw();
+    // What is finished and read goes away.
+    if (!open && isOver(state())) stop();
+  };
+  const act = (item: Item) => {
+    report("checklist_item_clicked", { item_id: item.id, item_name: item.title });
+    if (item.done.by === "click") run.complete(item.id, "click");
+    const { action } = item;
+    if (action.do === "start_tour") world.startTour(action.tour);
+    if (action.do === "open_url") world.openUrl(action.url, action.new_tab);
+  };
+  const dismiss = () => {
+    change({ state: "dismissed" });
+    report("checklist_dismissed", { end_reason: "dismiss_button" });
+    isOpen = false;
+    world.store.write(openedAs(checklist), false);
+    stop();
+  };
+  const show = () => {
+    const now = () => ({ state: state(), isOpen });
+    panel ??= showPanel(world.stage, checklist, world.fill(), now, { toggle, act, dismiss });
+  };
+  const hide = () => {
+    panel?.undo();
+    panel = null;
+  };
+  const stop = () => {
+    hide();
+    world.changed(run);
+  };
+
+  const run: ChecklistRun = {
+    checklist,
+    complete(itemId, how) {
+      const item = checklist.items.find(({ id }) => id === itemId);
+      const { items, state: before } = state();
+      if (!item || items?.[itemId] || (how === "click" && isLocked(checklist, state(), item))) return false;
+      change({ items: { ...items, [itemId]: {} } });
+      report("checklist_item_completed", { item_id: itemId, item_name: item.title, how });
+      if (doneCount(checklist, state()) === checklist.items.length && before === "in_progress") finish();
+      panel?.draw();
+      return true;
+    },
+    toggle,
+    refresh() {
+      // The service may have found the last item done meanwhile, and says so itself.
+      if (isOver(state()) && !wasOver) celebrate();
+      else panel?.draw();
+    },
+    hide: (hidden) => (hidden ? hide() : show()),
+    stop: hide,
+  };
+  if (reason === "silent") return run;
+  if (!session || !["in_progress", "completed"].includes(state().state)) {
+    session = uuid();
+    change({ state: "in_progress" });
+    report("checklist_started");
+  }
+  if (isOpen && !wasOver) report("checklist_viewed");
+  show();
+  return run;
+}

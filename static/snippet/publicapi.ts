@@ -1,0 +1,126 @@
+// window.productFruits: what the page's own code may call, under the names that Product Fruits uses.
+
+import type { Checklist, Content, Item, Tour } from "./content";
+import type { Director } from "./director";
+import { guarded } from "./edge";
+import { doneCount, isLocked } from "./panel";
+import type { Reporter } from "./report";
+import type { ContentId, ProductFruits, RawName } from "./snippet";
+import type { States } from "./states";
+
+export interface Inside {
+  /** Null while the user has not consented. */
+  director(): Director | null;
+  states(): States | null;
+  reporter: Reporter;
+  /** Resolves once the service has answered the first time. */
+  loaded: Promise<unknown>;
+  track(name: string, attributes: object, forward: boolean): void;
+}
+
+const TOUR_STATES: Record<string, "finished" | "skipped"> = { completed: "finished", dismissed: "skipped" };
+const CHECKLIST_STATES: Record<string, "finished" | "disposed"> = { completed: "finished", dismissed: "disposed" };
+/** Their names of events, and ours. */
+const ALIASES: Record<string, RawName> = {
+  "tour-finished": "tour_completed",
+  "tour-skipped": "tour_dismissed",
+  "tour-advanced": "tour_step_viewed",
+};
+
+export function openApi({ director, reporter, states, loaded, track }: Inside): ProductFruits["api"] {
+  const all = <K extends Content["kind"]>(kind: K) =>
+    (director()?.contents() ?? []).filter((content): content is Extract<Content, { kind: K }> => content.kind === kind);
+  const running = (id: ContentId) => {
+    const run = director()?.tour();
+    return run && director()?.find(id)?.id === run.tour.id ? run : null;
+  };
+  const eligible = (id: ContentId) =>
+    loaded.then(() => {
+      const content = director()?.find(id);
+      return content && !director()?.held(content) ? ("eligible" as const) : ("not_eligible" as const);
+    });
+  const listen = (kind: Content["kind"]) => (event: string, heard: (id: number, more: never) => void) =>
+    reporter.listen((raw, _, properties) => {
+      const theirs = ALIASES[event];
+      if (raw !== (theirs ?? event) || properties.content_type !== kind) return;
+      heard(properties.id, (theirs ? { currentCardId: properties["step_id"] } : properties) as never);
+    });
+
+  const tourInfo = (tour: Tour) => {
+    const step = running(tour.id)?.step();
+    return {
+      id: tour.id,
+      key: tour.key,
+      name: tour.name,
+      state: TOUR_STATES[states()?.of(tour).state ?? ""] ?? ("not_finished" as const),
+      isRunning: Boolean(step),
+      currentCard: step ? { id: step.id, name: step.name } : null,
+    };
+  };
+  const checklistInfo = (checklist: Checklist) => {
+    const state = states()?.of(checklist) ?? { state: "not_started" };
+    const itemState = (item: Item) =>
+      state.items?.[item.id] ? ("done" as const) : isLocked(checklist, state, item) ? ("tbd" as const) : ("open" as const);
+    return {
+      id: checklist.id,
+      key: checklist.key,
+      name: checklist.name,
+      state: CHECKLIST_STATES[state.state] ?? (doneCount(checklist, state) ? ("in_progress" as const) : ("not_touched" as const)),
+      items: checklist.items.map((item) => ({ internalId: item.id, name: item.title, state: itemState(item) })),
+    };
+  };
+
+  return {
+    tours: {
+      getTours: () => all("tour").map(tourInfo),
+      tryStartTour: (id) => director()?.startTour(id, "api") ?? false,
+      markAs(id, state) {
+        if (!running(id) && !director()?.startTour(id, "api")) return false;
+        director()?.tour()?.end(state === "finished" ? "completed" : "dismissed", "api");
+        return true;
+      },
+      advanceToNextStep(id) {
+        running(id)?.next();
+        return Boolean(running(id));
+      },
+      goToStep: (id, step) => running(id)?.goTo(step) ?? false,
+      isTourEligible: eligible,
+      listen: listen("tour"),
+    },
+    checklists: {
+      getChecklists: () => all("checklist").map(checklistInfo),
+      markItemAsDone(internalId, expand) {
+        const [item = "", key] = internalId.split("/").reverse();
+        const found = all("checklist").find(
+          (each) => (!key || each.key === key) && each.items.some((other) => other.id === item),
+        );
+        const done = found && director()?.complete(found.id, item, "api");
+        if (found && expand) director()?.openChecklist(found.id);
+        return Boolean(done);
+      },
+      open: (id) => director()?.openChecklist(id) ?? false,
+      close(id) {
+        const run = director()?.checklist();
+        if (run && director()?.find(id)?.id === run.checklist.id) run.toggle(false);
+      },
+      isChecklistEligible: eligible,
+      listen: listen("checklist"),
+    },
+    events: {
+      track: (name, attributes = {}, options = {}) => track(name, attributes, Boolean(options.forwardToIntegrations)),
+    },
+    analytics: {
+      forwardEvent: (heard) => reporter.listen((_, name, properties) => heard(name, properties)),
+    },
+  };
+}
+
+/** The same object, whose functions throw nothing at the page. */
+export function safe<T extends object>(api: T): T {
+  const copy: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(api)) {
+    copy[name] = typeof value === "function" ? guarded(value) : typeof value === "object" ? safe(value) : value;
+  }
+  return copy as T;
+}
+

@@ -1,0 +1,58 @@
+// Rich text: the service's HTML, read by a parser that runs nothing, and built anew from what is allowed.
+
+import { h } from "./elements";
+import type { Fill } from "./texts";
+
+/** Tags with their attributes; scripts/build.mjs takes them from productfruits/adoption/markup.json. */
+declare const MARKUP: { tags: Record<string, string[]>; schemes: string[] };
+
+const TAGS = new Map(Object.entries(MARKUP.tags));
+/** Backslashes and spaces inside an address lead elsewhere than they look. */
+const ADDRESS = new RegExp(`^((${MARKUP.schemes.join("|")}):|/(?!/)|[#?.])[^\\s\\\\]*$`, "i");
+
+type Policy = { createHTML(html: string): string };
+
+export function isSafe(address: string): boolean {
+  return ADDRESS.test(address);
+}
+
+export function richText(html: string, fill: Fill, attributes: object = {}): HTMLElement {
+  const into = h("div.text", { ...attributes });
+  copy(parse(html), into, fill);
+  return into;
+}
+
+/** Of an element that is not allowed nothing is left, neither itself nor what stands in it. */
+function copy(from: Node, into: Node, fill: Fill): void {
+  for (const node of from.childNodes) {
+    if (node.nodeType === Node.TEXT_NODE) into.appendChild(document.createTextNode(fill(node.nodeValue ?? "")));
+    const source = node as Element;
+    const allowed = TAGS.get(source.localName);
+    if (!allowed) continue;
+    const element = h(source.localName) as HTMLAnchorElement;
+    for (const name of allowed) {
+      const value = source.getAttribute(name);
+      if (value && (name !== "href" || isSafe(value))) element.setAttribute(name, value);
+    }
+    // Another site gets a tab of its own, without a way back into this page.
+    if (element.protocol?.startsWith("http") && element.host !== location.host) {
+      element.target = "_blank";
+      element.rel = "noopener noreferrer";
+    }
+    copy(source, into.appendChild(element), fill);
+  }
+}
+
+/** Pages that require Trusted Types allow our policy, "productfruits", or get the text without its markup. */
+function parse(html: string): Node {
+  const types = (window as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes;
+  try {
+    policy ??= types?.createPolicy("productfruits", { createHTML: (same) => same });
+    return new DOMParser().parseFromString(policy?.createHTML(html) ?? html, "text/html").body;
+  } catch {
+    return h("p", {}, html.replace(/<[^>]*>/g, " "));
+  }
+}
+
+/** A page allows a name once, so the policy outlives whoever asked for it. */
+let policy: Policy | undefined;

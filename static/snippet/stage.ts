@@ -1,0 +1,52 @@
+// The one element that we add to the page, with one shadow root, in which everything of ours is drawn.
+
+import { listen, together, type Undo } from "./edge";
+import { h } from "./elements";
+import css from "./styles.css";
+
+export const HOST = "product-fruits";
+/** What happens in our elements is not the page's business: its menus stay open, its shortcuts silent, its focus traps calm. */
+const OURS = "click mousedown pointerdown touchstart keydown keyup focusin focusout";
+
+export interface Stage {
+  /** Draws `element` above the page, and inside the page's open <dialog> if `near` is in one: all else is inert then. */
+  show(element: HTMLElement, near?: Element | null): Undo;
+  /** Read out by screen readers. */
+  say(text: string): void;
+  undo: Undo;
+}
+
+export function openStage(nonce: string): Stage {
+  const host = h(HOST);
+  const live = h("div.hidden", { role: "status" });
+  const body = h("div", {}, live);
+  const root = host.attachShadow({ mode: "open" });
+  try {
+    // A style that no Content-Security-Policy has to allow.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    root.adoptedStyleSheets = [sheet];
+  } catch {
+    // Browsers of before 2023.
+    root.append(h("style", { nonce }, css));
+  }
+  root.append(body);
+
+  return {
+    show(element, near) {
+      body.dir = getComputedStyle(document.documentElement).direction;
+      const home = near?.closest("dialog[open]") ?? document.documentElement;
+      // Routers replace what is in <body>, so we stand beside it.
+      if (host.parentNode !== home) home.append(host);
+      body.append(element);
+      return () => element.remove();
+    },
+    say(text) {
+      live.textContent = text;
+    },
+    undo: together(
+      listen(host, OURS, (event) => event.stopPropagation()),
+      () => host.remove(),
+    ),
+  };
+}

@@ -1,0 +1,19 @@
+// Ids of events and sessions: UUID version 7, which begin with the time, so that the service knows which is newer.
+
+let last = 0;
+
+/** Milliseconds since 1970, never the same twice: what happened in this page has an order. */
+export function instant(): number {
+  last = Math.max(Date.now(), last + 1);
+  return last;
+}
+
+export function uuid(at = instant()): string {
+  const time = at.toString(16).padStart(12, "0");
+  const random = crypto.getRandomValues(new Uint8Array(32));
+  let next = 0;
+  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => {
+    const digit = (random[next] ?? 0) & 15;
+    return time[next++] ?? digit.toString(16);
+  });
+}
