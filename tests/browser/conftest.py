@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from tests.browser import chromium
+from tests.browser.snippet_world import SnippetWorld, snippet_world
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -50,6 +51,13 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnippetWorld]:
+    """One service and one site for all tests of the snippet; each has users of its own."""
+    with snippet_world(tmp_path_factory.mktemp("snippet") / "served") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
