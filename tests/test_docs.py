@@ -212,7 +212,8 @@ def test_every_setting_exists(read: Document) -> None:
 
 
 def test_every_metric_exists(read: Document) -> None:
-    known = {metric.name for metric in Metrics().registry.collect()}
+    # The snippet has an event that is written like a metric, since Product Fruits' has it.
+    known = {metric.name for metric in Metrics().registry.collect()} | {"productfruits_ready"}
     named = re.findall(r"\bproductfruits_[a-z_]+\b", read.text)
     assert {name.removesuffix("_total") for name in named} - known == set()
 
