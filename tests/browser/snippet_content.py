@@ -33,7 +33,8 @@ def tour(*steps: Document, **more: Any) -> Document:
 
 
 def item(name: str, by: str = "click", **more: Any) -> Document:
-    done = {"by": by, **{key: more.pop(key) for key in ("tour", "event", "rule") if key in more}}
+    done: Document = {"by": by}
+    done |= {key: more.pop(key) for key in ("tour", "event", "rule") if key in more}
     return {"id": name, "title": name.title(), "done": done, **more}
 
 

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 from playwright.sync_api import Page
 
+from productfruits.adoption import vocabulary
 from productfruits.config import Settings
 from productfruits.services import adoption_settings, api_keys, connections, workspaces
 from productfruits.workers.runtime import Runtime, open_runtime
@@ -70,7 +71,8 @@ class SnippetWorld:
         """Give our events these names for Segment, None: switched off."""
         with beside(self.served.data_dir) as runtime, runtime.writing() as session:
             adoption_settings.change(session, workspaces.by_key(session, self.workspace).id, event_names=names)
-        assert until(lambda: self.content()["settings"]["event_names"], names) == names
+        wanted = {raw: names.get(raw, event.name) for raw, event in vocabulary.EVENTS.items()}
+        assert until(lambda: self.content()["settings"]["event_names"], wanted) == wanted
 
     def user(self, **traits: Any) -> str:
         """A user whom the store knows from a webhook."""
@@ -159,9 +161,9 @@ def beside(folder: Path) -> Iterator[Runtime]:
 
 
 @contextmanager
-def snippet_world(folder: Path, **settings: str) -> Iterator[SnippetWorld]:
+def snippet_world(folder: Path) -> Iterator[SnippetWorld]:
     now = dt.datetime.now(dt.UTC)
-    with serve(folder, **settings) as served, segment_cdn() as cdn:
+    with serve(folder) as served, segment_cdn() as cdn:
         with beside(folder) as runtime, runtime.writing() as session:
             workspace = workspaces.create(session, "Site", now)
             made = connections.activate(session, workspace, now, runtime.vault)

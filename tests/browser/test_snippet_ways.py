@@ -1,5 +1,6 @@
 """How steps find their elements and lead on, and what is and is not sent while the service or the user says no."""
 
+import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser.snippet_content import FINISH, button, checklist, for_user, item, modal, tooltip, tour
@@ -11,6 +12,17 @@ class Box extends HTMLElement {
 }
 customElements.define("their-box", Box);
 """
+
+
+def requests_of(page: Page) -> list[str]:
+    """The addresses that a page asks from now on."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    return asked
 
 
 def test_steps_find_their_elements_and_lead_on_by_clicks_and_events(world: SnippetWorld, page: Page) -> None:
@@ -60,15 +72,16 @@ def test_steps_find_their_elements_and_lead_on_by_clicks_and_events(world: Snipp
     expect(card(page)).to_have_count(0)
 
 
-def test_a_tour_whose_last_element_is_missing_is_never_completed(world: SnippetWorld, page: Page) -> None:
-    user, other = world.user(), world.user()
-    for name, missing in ((user, "skip"), (other, "stop")):
-        steps = (modal("one"), tooltip("two", "#never", wait={"seconds": 0, "missing": missing}))
-        world.publish("tour", tour(*steps, *([] if missing == "skip" else [modal("three")]), targeting=for_user(name)))
-        page.goto(world.site(init={"username": name}))
-        card(page).get_by_role("button", name="Next").click()
-        wanted = ["tour_started", "tour_step_viewed", "tour_step_completed", "tour_target_missing", "tour_dismissed"]
-        assert until(lambda name=name: world.adoption_events(name), wanted) == wanted
+@pytest.mark.parametrize("missing", ["skip", "stop"])
+def test_a_tour_whose_last_element_is_missing_is_never_completed(world: SnippetWorld, page: Page, missing: str) -> None:
+    user = world.user()
+    steps = [modal("one"), tooltip("two", "#never", wait={"seconds": 0, "missing": missing})]
+    after = [modal("three")] if missing == "stop" else []
+    world.publish("tour", tour(*steps, *after, targeting=for_user(user)))
+    page.goto(world.site(init={"username": user}))
+    card(page).get_by_role("button", name="Next").click()
+    wanted = ["tour_started", "tour_step_viewed", "tour_step_completed", "tour_target_missing", "tour_dismissed"]
+    assert until(lambda: world.adoption_events(user), wanted) == wanted
 
 
 def test_a_page_can_do_by_its_own_code_what_a_user_does(world: SnippetWorld, page: Page) -> None:
@@ -135,14 +148,13 @@ def test_nothing_leaves_the_page_before_consent_and_with_do_not_track(world: Sni
     ):
         context = browser.new_context()
         page = context.new_page()
-        asked: list[Request] = []
-        page.on("request", lambda request, asked=asked: asked.append(request))
+        asked = requests_of(page)
         page.goto(world.site(init={"username": user}, script=script, attributes=attributes))
         page.wait_for_function("window.productFruits")
         assert page.evaluate("productFruits.debug()")[0]["gates"][0]["code"] == "no_consent"
         assert page.evaluate("productFruits.api.tours.tryStartTour('tour-1')") is False
         page.evaluate("productFruits.api.events.track('Silent')")
-        assert [request.url for request in asked if "/browser/" in request.url] == []
+        assert [url for url in asked if "/browser/" in url] == []
         assert page.evaluate("localStorage.length + document.cookie.length") == 0
         page.evaluate("productFruits.consent(true)")
         expect(card(page)).to_have_accessible_name("One")
