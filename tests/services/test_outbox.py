@@ -1,9 +1,9 @@
 """What is to be sent is noted with what it speaks of, or not at all."""
 
-import dataclasses
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -141,7 +141,7 @@ def test_the_depth_of_a_chain_is_kept_with_the_event(sessions: sessionmaker[Sess
         message("track", "ada", message_id="3", name="Did", context={"productfruits": {"depth": True}}),
         message("track", "ada", message_id="4", name="Did", context={"productfruits": 5}),
     )
-    through_a_header = dataclasses.replace(
+    through_a_header = structs.replace(
         arrival(workspace_id, message("track", "ada", message_id="5", name="Did", context={"ip": "::1"})), depth=1
     )
     receive(sessions, [plain, through_a_header])

@@ -161,7 +161,7 @@ def _house(session: Session, runtime: Runtime, name: str) -> House:
         {
             **_people(session, workspace),
             "content_key": _checklist(session, workspace, now),
-            **_functions(session, runtime, workspace, now),
+            **with_function(session, runtime, workspace, now),
             "key_id": api_keys.create(session, workspace, "Nightly export", now).id,
             "admin_id": staff["second"].id,
             "secret": rotated.secret_id,
@@ -206,7 +206,8 @@ def _theme(session: Session, workspace: Workspace, now: dt.datetime) -> str:
     return themes.create(session, workspace.id, document, now).key
 
 
-def _functions(session: Session, runtime: Runtime, workspace: Workspace, now: dt.datetime) -> dict[str, Any]:
+def with_function(session: Session, runtime: Runtime, workspace: Workspace, now: dt.datetime) -> dict[str, Any]:
+    """Give the workspace a function with an instance and an object; returns the ids by their names in addresses."""
     shape = examples.shape(f"Webhook of {workspace.name}", examples.WEBHOOK)
     function = functions.create(session, workspace.id, shape, examples.WEBHOOK.handlers, "cli", now)
     instance = function_instances.connect(session, function, "One", {"apiKey": "sk-123456"}, now, runtime.vault)

@@ -250,9 +250,9 @@ class TestSwitches:
         owner.activate()
         assert "Segment signs only the first event of a batch" in owner.get(owner.page).text
 
-    def test_the_other_direction_says_what_works_today(self, owner: Owner) -> None:
+    def test_the_other_direction_says_when_an_event_last_left_a_browser(self, owner: Owner) -> None:
         owner.activate()
-        assert "so there is nothing to send" in owner.get(owner.page).text
+        assert "None has left a browser yet." in owner.get(owner.page).text
 
 
 def test_a_test_event_without_a_listening_server_says_what_to_set(settings: Callable[..., Settings]) -> None:

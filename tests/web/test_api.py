@@ -36,6 +36,7 @@ from productfruits.workers.runtime import Runtime
 from tests.services import factories
 from tests.services.factories import NOW
 from tests.unit.adoption import authored
+from tests.web import admin_world
 
 
 def nested(depth: int) -> bytes:
@@ -54,6 +55,8 @@ class Acme:
     key: str
     stranger: str
     ann: str
+    function: str
+    instance: int
     group: str = "crew/1"
 
     def call(self, method: str, path: str, key: str | None = None, **more: Any) -> TestResponse:
@@ -91,13 +94,18 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
             hooks = destinations.create(session, owner.id, sending, NOW, runtime.vault).destination
             redelivery.test(session, hooks, NOW)
             rejections.record(session, owner.id, [Refused(NOW, "webhook", "invalid_signature", name)])
-            made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, bob.id)
-    yield Acme(app_on_both.test_client(), made["Acme"][0], made["Stranger"][0], made["Acme"][1])
+            function = admin_world.with_function(session, runtime, owner, NOW)
+            made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, function)
+    key, ann_id, ids = made["Acme"]
+    yield Acme(
+        app_on_both.test_client(), key, made["Stranger"][0], ann_id, str(ids["function_key"]), int(ids["instance_id"])
+    )
 
 
 def path_of(endpoint: Endpoint, acme: Acme) -> str:
     path = endpoint.path.replace("<user_id>", acme.ann).replace("<path:group_id>", acme.group)
     path = path.replace("<path:username>", "ann").replace("<destination>", "hooks")
+    path = path.replace("<function>", acme.function).replace("<int:instance_id>", str(acme.instance))
     return path.replace("<key>", "list" if path.startswith("/checklists") else "one").replace("<int:number>", "1")
 
 
@@ -201,7 +209,9 @@ def test_the_rest_has_exactly_the_keys_of_the_contract(acme: Acme) -> None:
 
 def test_every_answer_is_as_documented(acme: Acme) -> None:
     for endpoint in (endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"):
-        answer = acme.get(path_of(endpoint, acme))
+        answer = acme.get(
+            path_of(endpoint, acme), **({"collection": "products"} if endpoint.path == "/objects" else {})
+        )
         strict = endpoint.answer(unknown=marshmallow.RAISE)
         assert strict.validate(answer) == {}, endpoint.path
 

@@ -1,7 +1,7 @@
 """The browser API as Flask views: what a WSGI server runs, and what the front under granian does the same way."""
 
-from flask import Blueprint, Response, current_app, request, send_from_directory
-from werkzeug.exceptions import ClientDisconnected, NotFound
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import ClientDisconnected
 
 from productfruits.web.assets import DIST
 from productfruits.web.browser import answers, content, events
@@ -54,13 +54,15 @@ def browser_events() -> Response:
 def snippet() -> Response:
     """The snippet itself, under an address that pages can keep for ever."""
     try:
-        response = send_from_directory(DIST, SNIPPET, mimetype="text/javascript")
-    except NotFound:
+        response = Response((DIST / SNIPPET).read_bytes(), mimetype="text/javascript")
+    except FileNotFoundError:
         return _response(NOT_BUILT)
+    response.add_etag()
     response.headers["Cache-Control"] = SNIPPET_FOR
     response.headers["X-Content-Type-Options"] = "nosniff"
     for name, value in answers.OPEN.items():
         response.headers[name] = value
+    response.make_conditional(request)
     return response
 
 

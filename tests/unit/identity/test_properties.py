@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from productfruits.identity.people import Sighting
+from productfruits.identity.people import VISIT_GAP, Sighting
 from tests.unit.identity.oracle import World
 from tests.unit.identity.store import Store
 from tests.unit.identity.stories import cuts, grouped, numbered, of_store, of_world, sighting, sightings, stories
@@ -111,10 +111,11 @@ def test_what_is_said_twice_in_a_row_is_said_once(story: list[Sighting], message
 def test_nothing_older_comes_back_after_a_delete(story: list[Sighting], user_id: str) -> None:
     store = Store()
     store.receive(story)
-    store.receive([sighting("delete", user_id, at=90)])
+    late = 90 + 3 * VISIT_GAP  # after all that a story tells
+    store.receive([sighting("delete", user_id, at=late)])
     erased = of_store(store)
 
-    verdicts = store.receive([sighting("identify", user_id, email="e@x", at=90), sighting("track", user_id, at=1)])
+    verdicts = store.receive([sighting("identify", user_id, email="e@x", at=late), sighting("track", user_id, at=1)])
 
     assert set(verdicts) == {"tombstoned"}
     assert of_store(store) == erased
