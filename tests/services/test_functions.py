@@ -415,7 +415,7 @@ conversions:
             "type": "section",
             "text": {
               "type": "mrkdwn",
-              "text": `User ${_.user?.email} has made order #${_.conversion.order_id}: ${_.conversion.price} ${_.conversion.currency}`
+              "text": `${_.user?.email}, #${_.conversion.order_id}: ${_.conversion.price} ${_.conversion.currency}`
             }
           }
         ]
@@ -472,7 +472,7 @@ def test_the_destinations_that_jitsu_documents_run_in_the_sandbox(sandbox: Sandb
 
     order = {"order_id": "7", "price": 9.5, "currency": "EUR"}
     conversion = {"event_type": "conversion", "conversion": order, "user": {"email": "a@b.example"}}
-    text = {"type": "mrkdwn", "text": "User a@b.example has made order #7: 9.5 EUR"}
+    text = {"type": "mrkdwn", "text": "a@b.example, #7: 9.5 EUR"}
     url = "https://hooks.slack.com/services/T/B/X"
     assert sent("conversions", conversion) == (url, {"blocks": [{"type": "section", "text": text}]})
     assert sent("conversions", {"event_type": "page"}) is None
