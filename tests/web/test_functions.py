@@ -125,6 +125,44 @@ def test_a_request_becomes_users_events_and_objects(app: Flask, address: str, ap
     assert form.get_json()["accepted"] == 2
 
 
+def nowhere(session: Session, workspace_id: int, runtime: Runtime) -> None:
+    """A destination that takes everything, and that nothing is sent to: its address is not allowed."""
+    shape = DestinationShape().load({"name": "Nowhere", "url": "http://127.0.0.1:9999/x"})
+    destinations.create(session, workspace_id, shape, NOW, runtime.vault)
+
+
+def test_a_circle_of_servers_ends_at_every_way_in(app: Flask, address: str, runtime: Runtime) -> None:
+    """Each way in reads how many destinations a request has come through, and what has come through three is cut."""
+    acme = connect(runtime)
+    with runtime.writing() as session:
+        nowhere(session, acme.workspace_id, runtime)
+    http = AsgiHttp(app)
+
+    def post(path: str, number: int, depth: str, *headers: tuple[str, str]) -> Any:
+        body = encoded({"type": "track", "messageId": f"m-{number}", "userId": "u", "event": "Did"})
+        more = acme.signed(body) if path == acme.path else [("Content-Type", "application/json"), *headers]
+        answer = http.send("POST", path, [*more, (chains.HEADER, depth)], body).json
+        return answer["accepted"], answer["duplicates"]
+
+    token = ("X-Auth-Token", acme.auth_token)
+    ways = [(acme.path,), ("/v1/track", basic(acme.write_key)), ("/api/v1/segment", token)]
+    try:
+        for number, (path, *headers) in enumerate(ways):
+            assert post(path, number, "3", *headers) == (1, 0)
+        # What was stored once is known by its id, whichever way it comes back.
+        for path, *headers in ways:
+            assert [post(path, number, "0", *headers) for number in range(3)] == [(0, 1)] * 3
+    finally:
+        http.close()
+    with runtime.reading() as session:
+        mine = select(Delivery.depth).where(Delivery.workspace_id == acme.workspace_id)
+        assert session.scalars(mine).all() == [3, 3, 3]
+    app.test_client().post(address, json={"id": "looped"}, headers={chains.HEADER: "2"})
+    with runtime.reading() as session:
+        mine = select(Event.context).where(Event.sent_user_id == "looped")
+        assert session.scalars(mine).all() == [{"productfruits": {"depth": 2}}] * 2
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
@@ -327,44 +365,6 @@ def test_a_deleted_instance_answers_nobody(api: Callable[..., Any], app: Flask, 
     assert app.test_client().post(address, json={}).status_code == 404
     with runtime.reading() as session:
         assert function_instances.by_token(session, "no\0body") is None
-
-
-def nowhere(session: Session, workspace_id: int, runtime: Runtime) -> None:
-    """A destination that takes everything, and that nothing is sent to: its address is not allowed."""
-    shape = DestinationShape().load({"name": "Nowhere", "url": "http://127.0.0.1:9999/x"})
-    destinations.create(session, workspace_id, shape, NOW, runtime.vault)
-
-
-def test_a_circle_of_servers_ends_at_every_way_in(app: Flask, address: str, runtime: Runtime) -> None:
-    """Each way in reads how many destinations a request has come through, and what has come through three is cut."""
-    acme = connect(runtime)
-    with runtime.writing() as session:
-        nowhere(session, acme.workspace_id, runtime)
-    http = AsgiHttp(app)
-
-    def post(path: str, number: int, depth: str, *headers: tuple[str, str]) -> Any:
-        body = encoded({"type": "track", "messageId": f"m-{number}", "userId": "u", "event": "Did"})
-        more = acme.signed(body) if path == acme.path else [("Content-Type", "application/json"), *headers]
-        answer = http.send("POST", path, [*more, (chains.HEADER, depth)], body).json
-        return answer["accepted"], answer["duplicates"]
-
-    token = ("X-Auth-Token", acme.auth_token)
-    ways = [(acme.path,), ("/v1/track", basic(acme.write_key)), ("/api/v1/segment", token)]
-    try:
-        for number, (path, *headers) in enumerate(ways):
-            assert post(path, number, "3", *headers) == (1, 0)
-        # What was stored once is known by its id, whichever way it comes back.
-        for path, *headers in ways:
-            assert [post(path, number, "0", *headers) for number in range(3)] == [(0, 1)] * 3
-    finally:
-        http.close()
-    with runtime.reading() as session:
-        mine = select(Delivery.depth).where(Delivery.workspace_id == acme.workspace_id)
-        assert session.scalars(mine).all() == [3, 3, 3]
-    app.test_client().post(address, json={"id": "looped"}, headers={chains.HEADER: "2"})
-    with runtime.reading() as session:
-        mine = select(Event.context).where(Event.sent_user_id == "looped")
-        assert session.scalars(mine).all() == [{"productfruits": {"depth": 2}}] * 2
 
 
 def test_our_own_event_that_comes_back_is_known_by_its_event_id(app: Flask, runtime: Runtime) -> None:
