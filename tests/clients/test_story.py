@@ -81,8 +81,8 @@ def slack(text: str) -> Any:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    options = {"FUNCTIONS": "on", "DELIVERIES": "off", "EGRESS_ALLOW": f"127.0.0.1/32,{PUBLIC}/32"}
-    with serve(tmp_path, LOG_LEVEL="warning", **options) as served:
+    egress = f"127.0.0.1/32,{PUBLIC}/32"
+    with serve(tmp_path, LOG_LEVEL="warning", FUNCTIONS="on", DELIVERIES="off", EGRESS_ALLOW=egress) as served:
         runtime = open_runtime(Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path / 'productfruits.db'}"))
         yield Service(served, runtime)
         runtime.close()
@@ -117,7 +117,7 @@ def test_everything_reaches_everybody_once(service: Service, page: Page) -> None
     first.post("/api/v1/functions", {"name": "Paid", "kind": "source", "code": PAID, "settings": []})
     address = first.post("/api/v1/functions/paid/instances", {"name": "Shop", "settings": {}})["url"]
 
-    workers = []
+    workers: list[subprocess.Popen[bytes]] = []
     came: list[str] = []
 
     def fail_then_kill(connection: socket.socket) -> None:

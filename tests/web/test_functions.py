@@ -145,12 +145,13 @@ def test_a_circle_of_servers_ends_at_every_way_in(app: Flask, address: str, runt
         return answer["accepted"], answer["duplicates"]
 
     token = ("X-Auth-Token", acme.auth_token)
-    ways = [(acme.path,), ("/v1/track", basic(acme.write_key)), ("/api/v1/segment", token)]
+    ways: list[tuple[str, tuple[tuple[str, str], ...]]]
+    ways = [(acme.path, ()), ("/v1/track", (basic(acme.write_key),)), ("/api/v1/segment", (token,))]
     try:
-        for number, (path, *headers) in enumerate(ways):
+        for number, (path, headers) in enumerate(ways):
             assert post(path, number, "3", *headers) == (1, 0)
         # What was stored once is known by its id, whichever way it comes back.
-        for path, *headers in ways:
+        for path, headers in ways:
             assert [post(path, number, "0", *headers) for number in range(3)] == [(0, 1)] * 3
     finally:
         http.close()
@@ -159,8 +160,8 @@ def test_a_circle_of_servers_ends_at_every_way_in(app: Flask, address: str, runt
         assert session.scalars(mine).all() == [3, 3, 3]
     app.test_client().post(address, json={"id": "looped"}, headers={chains.HEADER: "2"})
     with runtime.reading() as session:
-        mine = select(Event.context).where(Event.sent_user_id == "looped")
-        assert session.scalars(mine).all() == [{"productfruits": {"depth": 2}}] * 2
+        contexts = select(Event.context).where(Event.sent_user_id == "looped")
+        assert session.scalars(contexts).all() == [{"productfruits": {"depth": 2}}] * 2
 
 
 @pytest.mark.parametrize(
