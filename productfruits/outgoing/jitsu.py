@@ -21,7 +21,10 @@ from productfruits.outgoing.template import MAX_BODY, MAX_TEMPLATE, as_json
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: What Jitsu calls the table of an event that is to be left out.
 NOTHING = (None, False, "")
-_COMMENTS = re.compile(r"/\*.*?\*/|(?<![:'\"`\\])//[^\n]*", re.DOTALL)
+#: Comments, and texts in quotes or backticks; the `//` of an address is no comment.
+_ASIDE = re.compile(
+    r"""/\*.*?\*/|(?<!:)//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`""", re.DOTALL
+)
 _RETURN = re.compile(r"(?<![\w$.])return(?![\w$])")
 _FUNCTION = re.compile(r"(async\s+)?(function\b|(\([\w$,\s]*\)|[\w$]+)\s*=>)")
 _HOLE = re.compile(r"\$\{[^{}]*\}")
@@ -77,6 +80,8 @@ class _Entry(Schema):
 
     type = fields.String(required=True)
     mode = fields.String(load_default="stream")
+    # Which API keys' events it takes in Jitsu; here a destination takes those of its workspace.
+    only_tokens = fields.Raw()
     webhook = fields.Nested(_WebHook, required=True)
     data_layout = fields.Nested(_Layout, load_default=dict)
 
@@ -94,6 +99,8 @@ def load(said: Mapping[str, Any]) -> dict[str, Any]:
         raise ValidationError(
             {"mode": ["Jitsu's webhook destination knows `stream` only: each event is sent by itself, when it comes."]}
         )
+    if "config" in said and "webhook" not in said:  # as newer files call it
+        said = {("webhook" if name == "config" else name): value for name, value in said.items()}
     entry = _Entry().load(said)
     webhook = entry["webhook"]
     method = webhook["method"].upper()
@@ -119,17 +126,14 @@ def write(
 
     Raises `NeedsFunctions` where there is JavaScript and nobody to run it, and `CannotEvaluate`.
     """
-    wanted = {"url": url, "body": body.get("text"), "filter": body.get("filter")}
-    if isinstance(wanted["body"], str) and _is_json(wanted["body"]):
-        wanted["body"] = json.loads(wanted["body"])
-    scripts: dict[str, str] = {}
-    values = {name: _prepared(value, name, scripts) for name, value in wanted.items()}
-    if scripts:
-        if evaluate is None:
-            raise NeedsFunctions()
-        values = _filled(values, evaluate(key, scripts, document))
-    if body.get("filter") is not None and values["filter"] in NOTHING:
+    kept = body.get("filter")
+    # First, and by itself: URL and body are written for the events that it lets through, and may fail on others.
+    if kept is not None and _values(key, {"filter": kept}, document, evaluate)["filter"] in NOTHING:
         return None
+    text = body.get("text")
+    if isinstance(text, str) and _is_json(text):
+        text = json.loads(text)
+    values = _values(key, {"url": url, "body": text}, document, evaluate)
     if not isinstance(values["url"], str) or not values["url"]:
         raise CannotEvaluate("The URL of this destination did not become a text.")
     if method == "GET" and values["body"] is None:
@@ -144,14 +148,17 @@ def script(text: str) -> str | None:
     """The function body that a text stands for, or None for a constant.
 
     Jitsu takes a function, a body with `return`, an expression over the event (an object with such expressions in it as
-    well), or a template: `…${…}…`, with its backticks or without.
+    well), an object or a list in JavaScript's notation, or a template: `…${…}…`, with its backticks or without.
     """
-    text, bare = text.strip().rstrip(";"), _COMMENTS.sub("", text).strip()
+    text, bare = text.strip().rstrip(";"), _ASIDE.sub(lambda part: "" if part[0][0] == "/" else part[0], text).strip()
+    code = _ASIDE.sub("", text)
     if _FUNCTION.match(bare):
         return f"return (\n{text}\n)($)"
-    if _RETURN.search(bare) and not _URL.match(bare):
+    if _RETURN.search(code) and not _URL.match(bare):
         return text
-    if bare.startswith("`") or (_OVER_THE_EVENT.search(_HOLE.sub("", bare)) and not _URL.match(bare)):
+    # A hole outside of backticks makes a text with braces a template.
+    is_literal = bare.startswith(("{", "[")) and not _HOLE.search(code)
+    if is_literal or bare.startswith("`") or (_OVER_THE_EVENT.search(_HOLE.sub("", code)) and not _URL.match(bare)):
         return f"return (\n{text}\n)"
     if _HOLE.search(bare):
         # What stands between the holes is text, in which a backtick or a backslash means itself.
@@ -166,6 +173,18 @@ class _Open:
     """Where the value of a script goes."""
 
     name: str
+
+
+def _values(key: str, wanted: Mapping[str, Any], document: Document, evaluate: Evaluate | None) -> Mapping[str, Any]:
+    """The texts and documents with what their scripts return for this event."""
+    scripts: dict[str, str] = {}
+    values = {name: _prepared(value, name, scripts) for name, value in wanted.items()}
+    if not scripts:
+        return values
+    if evaluate is None:
+        raise NeedsFunctions()
+    found = evaluate(key, scripts, document)
+    return {name: _filled(value, found) for name, value in values.items()}
 
 
 def _prepared(value: Any, name: str, scripts: dict[str, str]) -> Any:

@@ -7,10 +7,11 @@ from base64 import b64encode
 from collections.abc import Iterable
 
 from productfruits.outgoing import bodies, chains, jitsu, retry, signature
-from productfruits.outgoing.bodies import BodyTooLarge
+from productfruits.outgoing.bodies import BodyTooLarge, Document
 from productfruits.outgoing.http import BadRequest, Headers, Line, Request, Response, TimedOut, Unreachable
 from productfruits.outgoing.jitsu import CannotEvaluate, Evaluate, NeedsFunctions
 from productfruits.outgoing.template import BadTemplate
+from productfruits.segment.jitsu import jitsu2
 from productfruits.services.deliveries import Attempt, Batch
 from productfruits.services.parcels import Parcel
 
@@ -85,7 +86,7 @@ def _request(batch: Batch, parcel: Parcel, at: dt.datetime, evaluate: Evaluate |
     url, body = batch.endpoint.url, None
     if batch.kind == "jitsu":
         key = f"destination {batch.destination_id}"
-        written = jitsu.write(key, url, batch.method, batch.body.jitsu, document, evaluate)
+        written = jitsu.write(key, url, batch.method, batch.body.jitsu, jitsu_event(document), evaluate)
         if written is None:
             return None
         url, body = written.url, written.body
@@ -109,6 +110,18 @@ def _request(batch: Batch, parcel: Parcel, at: dt.datetime, evaluate: Evaluate |
         ),
         body=body,
     )
+
+
+def jitsu_event(document: Document) -> Document:
+    """What `$`, `_` and `event` are: the event in Jitsu's 2.0 form. The `event_type` of a change is its kind."""
+    user = document.get("user") or {}
+    own = {"id": user.get("username") or user.get("id"), "email": user.get("email")}
+    known = {**user.get("traits", {}), **{name: value for name, value in own.items() if value is not None}}
+    message = document.get("message")
+    if message is not None:
+        return jitsu2(message, known)
+    conflict = {"conflict": document["conflict"]} if document.get("conflict") else {}
+    return {**jitsu2({"type": document["type"], "timestamp": document["timestamp"]}, known), **conflict}
 
 
 def _shown(response: Response, batch: Batch) -> str:

@@ -49,7 +49,8 @@ class Furnished:
         parts = ("", "users", "users?q=nobody-at-all", "conflicts", "conflicts?show=all", "settings/segment")
         more = ("settings/admins", "settings/api-keys", "settings/audit", "settings/workspace")
         sending = ("destinations", *(f"destinations/{part}" for part in ("new", "new?kind=generic", "import", "hooks")))
-        paths = [f"{self.workspace}{part}" for part in parts + more + sending]
+        code = ("functions", "functions/new", "functions/hooks", "functions/hooks/instances")
+        paths = [f"{self.workspace}{part}" for part in parts + more + sending + code]
         return [*paths, *self.users(), "/account", "/workspaces"]
 
     def users(self) -> list[str]:
@@ -89,13 +90,16 @@ def send(url: str, secret: str, message: Any) -> int:
 @contextmanager
 def furnished(folder: Path) -> Iterator[Furnished]:
     """Start a server and fill it."""
-    with serve(folder) as served:
+    with serve(folder, FUNCTIONS="on") as served:
         key = served.cli_json("workspace", "create", "Acme production")["workspace"]
         served.cli("admin", "create", EMAIL, "--password-stdin", given=PASSWORD)
         made = served.cli_json("segment", "activate", "--workspace", key)
         # Nothing is sent there, so the page shows failures.
         hooks = {"hooks": {"name": BAIT[:100], "url": "http://127.0.0.1:9999/x", "filter": {"types": ["track"]}}}
         served.cli("destinations", "apply", "-", "--workspace", key, given=json.dumps({"destinations": hooks}))
+        source = folder / "hooks.js"
+        source.write_text(f"async function onTrack(event) {{}} // {BAIT}")
+        served.cli("function", "deploy", str(source), "--name", "Hooks", "--workspace", key)
         url, secret = made["webhook_url"], made["webhook_secret"]
         for number, message in enumerate(MESSAGES):
             assert send(url, secret, {**message, "messageId": f"m{number}"}) == 200

@@ -5,76 +5,21 @@ import http.client
 import json
 import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page
 from segment.analytics.client import Client
 
-from productfruits import models
 from productfruits.config import Settings
-from productfruits.services import api_keys
-from productfruits.workers.runtime import Runtime, open_runtime
+from productfruits.workers.runtime import open_runtime
 from tests.clients.segment_cdn import SegmentCdn, bundled, classic, segment_cdn
-from tests.served import Served, serve
-from tests.web.requesting import connect
+from tests.clients.workspaces import PATIENCE_S, Service, Workspace
+from tests.served import serve
 
 HERE = Path(__file__).parent
-PATIENCE_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """A workspace of the running service, by its keys and by what its API says."""
-
-    url: str
-    write_key: str
-    auth_token: str
-    api_key: str
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).netloc
-
-    def get(self, path: str) -> Any:
-        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self.api_key}"})
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return json.loads(answer.read())
-
-    def events(self, count: int) -> list[dict[str, Any]]:
-        """The stored events in order of receipt, once there are so many."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            found: list[dict[str, Any]] = self.get("/api/v1/events?limit=100")["events"][::-1]
-            if len(found) >= count or time.monotonic() > deadline:
-                return found
-            time.sleep(0.05)
-
-    def user(self, username: str) -> dict[str, Any]:
-        [user] = self.get(f"/api/v1/users?username={username}")["users"]
-        return dict(user)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The running server, and its store for making workspaces in it."""
-
-    served: Served
-    runtime: Runtime
-
-    def workspace(self) -> Workspace:
-        connected = connect(self.runtime)
-        with self.runtime.writing() as session:
-            workspace = session.get_one(models.Workspace, connected.workspace_id)
-            key = api_keys.create(session, workspace, "test", workspace.created_at).key
-        return Workspace(self.served.url, connected.write_key, connected.auth_token, key)
 
 
 @pytest.fixture(scope="module")

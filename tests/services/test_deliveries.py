@@ -12,8 +12,18 @@ from standardwebhooks import Webhook
 
 from productfruits.models import Delivery, DeliveryAttempt, Destination, Event, User
 from productfruits.outgoing import retry
-from productfruits.services import deliveries, destination_files, destinations, erasure, intake, redelivery, retention
+from productfruits.services import (
+    deliveries,
+    destination_files,
+    destinations,
+    erasure,
+    intake,
+    parcels,
+    redelivery,
+    retention,
+)
 from productfruits.services.deliveries import Attempt
+from productfruits.workers import sending
 from tests.receivers import answering, receiving
 from tests.services import factories
 from tests.services.messages import arrival, message, receive
@@ -367,6 +377,16 @@ destinations:
         ]
         reason = session.scalars(select(DeliveryAttempt.detail).where(DeliveryAttempt.outcome == "not_sendable")).one()
         assert "PRODUCTFRUITS_FUNCTIONS" in (reason or "")
+
+
+def test_what_a_destination_of_jitsu_reads_is_the_event_in_jitsus_form() -> None:
+    event = sending.jitsu_event(parcels.sample("acme", now()))
+    assert (event["event_type"], event["price"], event["user"]["email"]) == ("Test Event", 12.5, "ada@example.com")
+    about = {"timestamp": "2026-01-01T00:00:00.000Z", "message": None, "conflict": {"id": 1}}
+    user = {"id": "u-1", "username": None, "email": None, "traits": {"plan": "pro"}}
+    change = sending.jitsu_event({"type": "user.conflict", "user": user, **about})
+    assert (change["event_type"], change["conflict"]) == ("user.conflict", {"id": 1})
+    assert change["user"] == {"plan": "pro", "id": "u-1"}
 
 
 def test_old_deliveries_go_and_those_of_old_events(sessions: sessionmaker[Session], workspace_id: int) -> None:

@@ -401,34 +401,90 @@ def test_a_source_function_is_retried_and_stores_what_it_says(
     writer.stop(5.0)
 
 
-def test_jitsus_slack_destination_runs_in_the_sandbox(sandbox: Sandbox) -> None:
-    file = """
-        type: webhook
-        webhook:
-          url: https://hooks.slack.com/services/T/B/X
-          method: POST
-          body: |
-            {
-              // the whole message
-              "text": `New order ${$.conversion.order_id}: ${$.conversion.price} ${$.conversion.currency}`,
-              "who": _.user?.email
+JITSUS = """
+conversions:
+  type: webhook
+  mode: stream
+  webhook:
+    url: https://hooks.slack.com/services/T/B/X
+    method: POST
+    body: |-
+      {
+        "blocks": [
+          {
+            "type": "section",
+            "text": {
+              "type": "mrkdwn",
+              "text": `${_.user?.email}, #${_.conversion.order_id}: ${_.conversion.price} ${_.conversion.currency}`
             }
-        data_layout:
-          table_name_template: |
-            if ($.event_type == "conversion") return "conversion"; // nothing else
-    """
-    said = jitsu.load(yaml.safe_load(file))
+          }
+        ]
+      }
+    headers:
+      content-type: application/json
+  data_layout:
+    table_name_template: '_.event_type == "conversion" && _.event_type' # nothing else
+everything:
+  only_tokens:
+    - abc.example
+  type: webhook
+  mode: stream
+  data_layout:
+    table_name_template: '$.event_type' # optional
+  config:
+    body: |-
+      return {
+      \t"title": ` ${_.event_type} on ${_.doc_host}`,
+      \t"who": _.user?.email
+      }
+    method: POST
+    headers:
+      authorization: token
+    url: |-
+      // errors have a place of their own
+      if ($.event_type === "error") {
+        return "https://hooks.example.com/notify/error"
+      }
+      return "https://hooks.example.com/notify/event"
+constants:
+  type: webhook
+  webhook:
+    url: https://my_domain.example/${_.event_type}
+    method: POST
+    body: |-
+      {
+        // the user
+        "user": _.user?.email,
+        "time": _._timestamp /* as sent */
+      }
+"""
+
+
+def test_the_destinations_that_jitsu_documents_run_in_the_sandbox(sandbox: Sandbox) -> None:
+    """In their notation: an object around templates, bodies with `return`, comments, a filter that says false."""
+    entries = {name: jitsu.load(entry) for name, entry in yaml.safe_load(JITSUS).items()}
     evaluate = function_sending.evaluator(sandbox)
 
-    def sent(event: dict[str, Any]) -> Any:
-        written = jitsu.write("slack", said["url"], said["method"], said["body"], event, evaluate)
-        return None if written is None else json.loads(written.body or b"")
+    def sent(name: str, event: dict[str, Any]) -> Any:
+        said = entries[name]
+        written = jitsu.write(name, said["url"], said["method"], said["body"], event, evaluate)
+        return None if written is None else (written.url, json.loads(written.body or b""))
 
-    conversion = {"order_id": "7", "price": 9.5, "currency": "EUR"}
-    assert sent({"event_type": "conversion", "conversion": conversion}) == {"text": "New order 7: 9.5 EUR"}
-    assert sent({"event_type": "page", "conversion": conversion}) is None
+    order = {"order_id": "7", "price": 9.5, "currency": "EUR"}
+    conversion = {"event_type": "conversion", "conversion": order, "user": {"email": "a@b.example"}}
+    text = {"type": "mrkdwn", "text": "a@b.example, #7: 9.5 EUR"}
+    url = "https://hooks.slack.com/services/T/B/X"
+    assert sent("conversions", conversion) == (url, {"blocks": [{"type": "section", "text": text}]})
+    assert sent("conversions", {"event_type": "page"}) is None
     with pytest.raises(CannotEvaluate, match="could not be evaluated"):
-        sent({"event_type": "conversion"})
+        sent("conversions", {"event_type": "conversion"})
+
+    event = "https://hooks.example.com/notify/event", {"title": " page on x.example"}
+    assert sent("everything", {"event_type": "page", "doc_host": "x.example"}) == event
+    error = sent("everything", {"event_type": "error", "user": {"email": "e"}})
+    assert error == ("https://hooks.example.com/notify/error", {"title": " error on undefined", "who": "e"})
+
+    assert sent("constants", {"event_type": "page", "_timestamp": "now"})[1] == {"time": "now"}
 
 
 def test_nothing_is_left_of_a_deleted_function(session: Session) -> None:

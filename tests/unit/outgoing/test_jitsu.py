@@ -48,6 +48,10 @@ my_webhook:
         ('{"user": _.user?.email}', 'return (\n{"user": _.user?.email}\n)'),
         ("`https://a.example/${_.event_type}`", "return (\n`https://a.example/${_.event_type}`\n)"),
         ("https://a.example/${_.event_type}", "return `https://a.example/${_.event_type}`"),
+        ('{"a": [`x ${_.x}`]}', 'return (\n{"a": [`x ${_.x}`]}\n)'),
+        ('{"a": 1, // one\n}', 'return (\n{"a": 1, // one\n}\n)'),
+        ('{"a": ${_.x}}', 'return `{"a": ${_.x}}`'),
+        ('["please return", _.x]', 'return (\n["please return", _.x]\n)'),
         ("a \\ ` ${_.x}", "return `a \\\\ \\` ${_.x}`"),
         ("return $.a", "return $.a"),
         ("// why\nif ($.a) return 1\nreturn 2", "// why\nif ($.a) return 1\nreturn 2"),
@@ -66,6 +70,7 @@ def test_an_entry_of_a_file_is_read() -> None:
     assert loaded["headers"] == {"authorization": "token", "x-number": "3"}
     assert loaded["body"]["filter"] == "$.event_type"
     assert jitsu.load({"type": "webhook", "webhook": {"url": URL}})["method"] == "GET"
+    assert jitsu.load({"type": "webhook", "config": {"url": URL}, "only_tokens": ["a"]})["url"] == URL
 
 
 @pytest.mark.parametrize(
