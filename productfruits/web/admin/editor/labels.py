@@ -29,6 +29,8 @@ HINTS: Final[Mapping[str, str]] = {
     "image": "Above the text. Leave both empty for no picture.",
     "advance": "",
     "frequency": "",
+    "show": "",
+    "start": "",
     "schedule": "By the clock of the workspace's time zone. Leave empty for always.",
     "targeting": "",
     "theme": "Leave empty for the workspace's default.",
