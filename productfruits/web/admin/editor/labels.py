@@ -30,6 +30,8 @@ HINTS: Final[Mapping[str, str]] = {
     "advance": "",
     "frequency": "",
     "show": "",
+    "order": "",
+    "mode": "",
     "start": "",
     "schedule": "By the clock of the workspace's time zone. Leave empty for always.",
     "targeting": "",
@@ -65,6 +67,8 @@ WORDS: Final[Mapping[str, str]] = {
     "missing.skip": "Go on with the next step",
     "missing.stop": "End the tour",
     "show.once": "Once",
+    "order.free": "In any order",
+    "order.ordered": "Each after the one before",
     "show.always": "On every visit",
 }
 
