@@ -1,5 +1,7 @@
 """A running server with a workspace full of data, and a browser that is logged in, for the tests of the pages."""
 
+import contextlib
+import datetime as dt
 import json
 import urllib.error
 import urllib.request
@@ -11,7 +13,11 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from productfruits.adoption import documents
+from productfruits.config import Settings
 from productfruits.segment.signature import sign
+from productfruits.services import audiences, contents, starters, themes, workspaces
+from productfruits.workers.runtime import open_runtime
 from tests.browser import chromium
 from tests.served import Served, serve
 
@@ -50,8 +56,15 @@ class Furnished:
         more = ("settings/admins", "settings/api-keys", "settings/audit", "settings/workspace")
         sending = ("destinations", *(f"destinations/{part}" for part in ("new", "new?kind=generic", "import", "hooks")))
         code = ("functions", "functions/new", "functions/hooks", "functions/hooks/instances")
-        paths = [f"{self.workspace}{part}" for part in parts + more + sending + code]
-        return [*paths, *self.users(), "/account", "/workspaces"]
+        content = (
+            "content",
+            "content?status=archived",
+            *(f"content/{key}" for key in ("hi", "first-steps", "getting-started")),
+        )
+        adoption = ("content/hi/numbers", "audiences", "audiences/grace", "settings/themes", "settings/themes/house")
+        settings = ("settings/snippet", "settings/segment/event-names")
+        paths = [f"{self.workspace}{part}" for part in parts + more + sending + code + content + adoption + settings]
+        return [*paths, *self.users(), f"{self.users()[0]}/content", "/account", "/workspaces"]
 
     def users(self) -> list[str]:
         key = self.workspace.split("/")[2]
@@ -104,7 +117,33 @@ def furnished(folder: Path) -> Iterator[Furnished]:
         for number, message in enumerate(MESSAGES):
             assert send(url, secret, {**message, "messageId": f"m{number}"}) == 200
         assert send(url, "whs_wrong", {"type": "track", "userId": "u-42", "event": "x"}) == 401
+        _write_content(folder, key)
         yield Furnished(served, f"/w/{key}/", url, secret)
+
+
+def _write_content(folder: Path, workspace_key: str) -> None:
+    """The samples, a draft that says hostile things everywhere, an audience and a theme."""
+    now = dt.datetime.now(dt.UTC)
+    steps = [
+        {
+            "id": "hi",
+            "kind": "modal",
+            "title": BAIT,
+            "body": BAIT,
+            "buttons": [{"id": "on", "label": BAIT[:60], "action": {"do": "next"}}],
+        },
+        {"id": "menu", "kind": "tooltip", "title": "Menu", "target": {"selector": "#menu"}},
+    ]
+    rule = {"any": [{"kind": "trait", "name": "plan", "op": "is", "value": BAIT}, {"kind": "audience", "key": "grace"}]}
+    tour = {"key": "hi", "name": BAIT, "steps": steps, "targeting": rule, "translations": {"de": {"steps": []}}}
+    named = {"kind": "computed", "name": "email", "op": "is", "value": "grace@example.com"}
+    runtime = open_runtime(Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'productfruits.db'}"))
+    with contextlib.closing(runtime), runtime.writing() as session:
+        workspace_id = workspaces.by_key(session, workspace_key).id
+        starters.add(session, workspace_id, actor=EMAIL, now=now)
+        audiences.create(session, workspace_id, "grace", BAIT, named, now)
+        contents.create(session, workspace_id, "tour", documents.load("tour", tour), now)
+        themes.create(session, workspace_id, documents.load("theme", {"key": "house", "name": BAIT}), now)
 
 
 def launch_options() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from productfruits.adoption import documents
 from productfruits.adoption.documents import Document, InvalidDocument, Problem
 from productfruits.models import Content
-from productfruits.services import audiences, contents, previews, publishing, starters, themes
+from productfruits.services import audiences, content_states, contents, previews, publishing, starters, themes
 from productfruits.web import current_runtime
 from productfruits.web.admin import forms, gate
 from productfruits.web.admin.editor import blank, controls, reading, rules
@@ -34,7 +34,8 @@ def index(place: Place) -> ResponseReturnValue:
     status = status if status in contents.STATUSES else None
     with current_runtime().reading() as store:
         found = contents.page(store, place.workspace.id, status=status, cursor=request.args.get("after"))
-    return render_template("content/index.html", found=found, status=status)
+        counts = {content.id: content_states.counts(store, content) for content in found.rows}
+    return render_template("content/index.html", found=found, status=status, counts=counts)
 
 
 @gate.page(ALL, needs="editor", methods=("POST",))

@@ -4,12 +4,16 @@ It is what a customer's page is to us: it knows nothing of the admin who looks a
 into a sandbox with an origin of its own, so that neither it nor content shown in it reaches our cookie or pages.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
+from productfruits.identity import verification
+from productfruits.services import identity_secrets
+from productfruits.web import current_runtime
 from productfruits.web.admin import gate
 from productfruits.web.admin.gate import Place
 
@@ -30,6 +34,7 @@ POLICY = "; ".join(
 PAGES = ("home", "projects", "reports", "settings")
 #: Somebody who is done can look again as a user who has seen nothing.
 RUNS = 999
+SIGNED_FOR = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def _page(place: Place, name: str) -> ResponseReturnValue:
             persona=persona,
             run=run,
             next_run=run % RUNS + 1,
-            user=_user(persona, run),
+            user=_user(place, persona, run),
         )
     )
     answer.headers["Content-Security-Policy"] = POLICY
@@ -82,12 +87,25 @@ def _page(place: Place, name: str) -> ResponseReturnValue:
     return answer
 
 
-def _user(persona: Persona, run: int) -> dict[str, Any]:
+def _user(place: Place, persona: Persona, run: int) -> dict[str, Any]:
     """What the page tells the snippet about its user, as `productFruits.init` takes it."""
+    username = f"demo-{persona.key}-{run}"
     return {
-        "username": f"demo-{persona.key}-{run}",
+        "username": username,
         "firstname": persona.first_name,
         "lastname": persona.last_name,
         "role": persona.role,
         "props": {"plan": persona.plan, "demo": True},
+        **_proof(place, username),
     }
+
+
+def _proof(place: Place, username: str) -> dict[str, Any]:
+    """The identity hash, as a customer's server makes it; nothing where the workspace has no secret for it."""
+    runtime, now = current_runtime(), gate.now()
+    with runtime.reading() as store:
+        secrets = identity_secrets.live(store, place.workspace.id, now, runtime.vault)
+    if not secrets:
+        return {}
+    expiration = int((now + SIGNED_FOR).timestamp())
+    return {"hmac": {"hash": verification.sign(secrets[-1].key, username, expiration), "expiration": expiration}}

@@ -29,6 +29,10 @@ HINTS: Final[Mapping[str, str]] = {
     "image": "Above the text. Leave both empty for no picture.",
     "advance": "",
     "frequency": "",
+    "show": "",
+    "order": "",
+    "mode": "",
+    "start": "",
     "schedule": "By the clock of the workspace's time zone. Leave empty for always.",
     "targeting": "",
     "theme": "Leave empty for the workspace's default.",
@@ -63,6 +67,8 @@ WORDS: Final[Mapping[str, str]] = {
     "missing.skip": "Go on with the next step",
     "missing.stop": "End the tour",
     "show.once": "Once",
+    "order.free": "In any order",
+    "order.ordered": "Each after the one before",
     "show.always": "On every visit",
 }
 

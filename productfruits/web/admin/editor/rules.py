@@ -66,6 +66,13 @@ ORDER: Final = (
     "in_days",
     "present",
 )
+#: Labels where the name of the field says too little.
+_LABELS: Final[Mapping[str, str]] = {
+    "op": "Comparison",
+    "in_days": "In the last days",
+    "present": "Is in the page",
+    "group_id": "Group id",
+}
 #: Texts of this form are no numbers and no switches in a value.
 _HINTS: Final[Mapping[str, str]] = {
     "value": "Numbers, true and false are taken as such; put text that looks like one into quotation marks. "
@@ -145,7 +152,7 @@ def _inputs(
         Input(
             kind=_kind(field),
             name=f"{name}.{part}",
-            label=part.replace("_", " ").capitalize(),
+            label=_LABELS.get(part, part.replace("_", " ").capitalize()),
             hint=" ".join(filter(None, (field.metadata.get("description", ""), _hint(field)))),
             value=_shown(field, said.get(part)),
             choices=_offered(field),
