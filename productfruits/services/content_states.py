@@ -157,6 +157,14 @@ def counts(session: Session, content: Content) -> dict[str, int]:
     return {state: number for state, number in session.execute(query.group_by(ContentState.state))}
 
 
+def has_completed(session: Session, workspace_id: int) -> bool:
+    """Whether anybody has completed anything."""
+    # By the contents, since the index of the states begins with them.
+    mine = select(Content.id).where(Content.workspace_id == workspace_id)
+    query = select(ContentState.id).where(ContentState.content_id.in_(mine), ContentState.state == "completed")
+    return session.scalar(query.limit(1)) is not None
+
+
 def reset_user(
     session: Session, workspace_id: int, user_id: str, now: dt.datetime, content_id: int | None = None
 ) -> int:

@@ -161,6 +161,14 @@ def every(session: Session, workspace_id: int) -> Sequence[Content]:
     return sorted(rows, key=lambda row: (row.kind, row.key))
 
 
+def has_published(session: Session, workspace_id: int) -> bool:
+    """Whether users see any content now."""
+    query = select(Content.id).where(
+        Content.workspace_id == workspace_id, Content.published_version.is_not(None), Content.archived_at.is_(None)
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def by_key(session: Session, workspace_id: int, key: str, kind: str | None = None) -> Content:
     """The content with this key (of this kind), archived or not, or `NoSuchContent`."""
     return _found(session.scalar(_by_key(workspace_id, key, kind)) if ID.fullmatch(key) else None)

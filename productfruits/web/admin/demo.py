@@ -12,7 +12,7 @@ from flask import abort, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from productfruits.identity import verification
-from productfruits.services import identity_secrets
+from productfruits.services import connections, identity_secrets
 from productfruits.web import current_runtime
 from productfruits.web.admin import gate
 from productfruits.web.admin.gate import Place
@@ -70,6 +70,8 @@ def _page(place: Place, name: str) -> ResponseReturnValue:
     persona = next((one for one in PERSONAS if one.key == request.args.get("as")), PERSONAS[0])
     run = request.args.get("run", 1, type=int)
     run = run if 1 <= run <= RUNS else 1
+    with current_runtime().reading() as store:
+        connection = connections.of_workspace(store, place.workspace.id)
     answer = make_response(
         render_template(
             f"demo/{name}.html",
@@ -78,6 +80,7 @@ def _page(place: Place, name: str) -> ResponseReturnValue:
             personas=PERSONAS,
             persona=persona,
             run=run,
+            sends=connection is not None and connection.active and connection.sends_events,
             next_run=run % RUNS + 1,
             user=_user(place, persona, run),
         )

@@ -1,13 +1,12 @@
 """The way from an empty workspace to the first user who completed a tour, as the overview shows it to owners."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from flask import url_for
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from productfruits.models import Connection, Content, ContentState
-from productfruits.services import admins, adoption_settings
+from productfruits.models import Connection
+from productfruits.services import admins, adoption_settings, content_states, contents
 from productfruits.web.admin.gate import Place
 
 
@@ -23,7 +22,7 @@ class Step:
     is_next: bool = False
 
 
-def of(store: Session, place: Place, connection: Connection | None) -> list[Step]:
+def of(store: Any, place: Place, connection: Connection | None) -> list[Step]:
     """The steps; none once a user has completed something, or for somebody who cannot go them."""
     if not place.may("owner"):
         return []
@@ -31,13 +30,7 @@ def of(store: Session, place: Place, connection: Connection | None) -> list[Step
     is_connected = connection is not None
     segment = url_for("admin.segment_show", workspace=key)
     content = url_for("admin.contents_index", workspace=key)
-    published = select(Content.id).where(
-        Content.workspace_id == workspace_id, Content.published_version.is_not(None), Content.archived_at.is_(None)
-    )
-    # By the contents, since the index of the states begins with them.
-    mine = select(Content.id).where(Content.workspace_id == workspace_id)
-    completed = select(ContentState.id).where(ContentState.content_id.in_(mine), ContentState.state == "completed")
-    has_published = store.scalar(published.limit(1)) is not None
+    has_published = contents.has_published(store, workspace_id)
     steps = [
         Step(
             "Activate Segment",
@@ -72,7 +65,7 @@ def of(store: Session, place: Place, connection: Connection | None) -> list[Step
             "Open the page, or the demo app, and go through the tour. What happened is in its numbers.",
             "Open the demo app",
             url_for("admin.demo_show", workspace=key) if has_published else None,
-            store.scalar(completed.limit(1)) is not None,
+            content_states.has_completed(store, workspace_id),
         ),
         Step(
             "Invite a colleague",
