@@ -110,7 +110,7 @@ def test_nothing_moves_while_a_page_loads(acme: Furnished, page: Page) -> None:
     )
     for path in acme.page_paths():
         page.goto(acme.served.url + path, wait_until="networkidle")
-        assert page.evaluate("window.shifts") == 0, path
+        assert page.evaluate("window.shifts") < 0.001, path
 
 
 class TestKeyboard:
