@@ -7,9 +7,9 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from productfruits.adoption import documents
-from productfruits.web.admin.editor import blank, controls, reading
+from productfruits.web.admin.editor import blank, controls, reading, rules
 from productfruits.web.admin.editor.controls import Control
-from productfruits.web.admin.editor.rules import RuleControl
+from productfruits.web.admin.editor.rules import Input, RuleControl
 
 TOUR: dict[str, Any] = {
     "key": "welcome",
@@ -208,6 +208,37 @@ def test_errors_stand_at_their_controls() -> None:
     rule = found["targeting"].rule
     assert rule is not None
     assert [one.name for one in rule.nodes[0].inputs if one.errors] == ["targeting.0.key"]
+
+
+BAD = {"kind": "audience", "key": "Not A Key"}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        BAD,
+        {"any": [BAD]},
+        {"not": BAD},
+        {"not": {"any": [BAD]}},
+        {"not": {"not": BAD}},
+        {"not": {"all": [BAD]}},
+        {"all": [{"kind": "audience", "key": "a"}, {"any": [{"not": {"any": [BAD]}}]}]},
+    ],
+)
+def test_a_problem_in_a_rule_leads_to_the_input_that_shows_it(rule: Any) -> None:
+    said = {**TOUR, "targeting": rule}
+    with pytest.raises(documents.InvalidDocument) as refused:
+        documents.load("tour", said)
+    (problem,) = refused.value.problems
+    control = controls.of_document(documents.SCHEMAS["tour"](), said, refused.value.problems)["targeting"].rule
+    assert control is not None
+    assert [rules.input_of(said, problem.path)] == [one.name for one in inputs_of(control) if one.errors]
+
+
+def inputs_of(control: RuleControl) -> Iterator[Input]:
+    yield from control.inputs
+    for node in control.nodes:
+        yield from inputs_of(node)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Audiences: rules with a name, and whom they find."""
 
+from functools import partial
 from typing import Any, Final
 
 from flask import flash, redirect, render_template, request, url_for
@@ -120,6 +121,7 @@ def _page(
         "name": document.get("name", audience_key),
         "controls": list(controls.of_document(documents.SCHEMAS["audience"](), document, problems).values()),
         "problems": problems,
+        "input_of": partial(rules.input_of, document),
         "rule_kinds": {kind: words for kind, words in rules.KINDS.items() if kind not in rules.OF_PAGES},
         "rule_matches": rules.MATCHES,
         "offers": {

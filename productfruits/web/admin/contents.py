@@ -1,6 +1,7 @@
 """Tours and checklists: the list, the editor with its preview, publishing, and the numbers."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from flask import flash, make_response, redirect, render_template, request, url_for
@@ -202,6 +203,7 @@ def _view(
             (name, title, [found[field] for field in fields if field in found]) for name, title, fields in SECTIONS
         ],
         "problems": problems,
+        "input_of": partial(rules.input_of, document),
         "saved_at": gate.now() if saved else None,
         "preview_url": _preview_url(place, content),
         "redrawn": _is_background(),

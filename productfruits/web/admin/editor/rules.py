@@ -14,6 +14,9 @@ from marshmallow import Schema, fields, validate
 from productfruits.adoption import rule_schemas
 from productfruits.adoption.documents import Path
 
+#: Fields of documents that hold a rule, and what makes a node of a rule a group.
+_RULES: Final = ("targeting", "rule")
+_WORDS: Final = frozenset({"all", "any", "not"})
 #: How the conditions of a group count, and the words for it.
 MATCHES: Final[Mapping[str, str]] = {"all": "all of these", "any": "at least one of these", "none": "none of these"}
 #: Kinds of conditions in words, in the order in which they are offered.
@@ -121,6 +124,26 @@ def read_rule(form: Mapping[str, str], name: str) -> Any:
     if group is not None and len(group.get("all", ())) == 1 and "kind" in group["all"][0]:
         return group["all"][0]
     return group
+
+
+def input_of(document: Mapping[str, Any], path: Path) -> str:
+    """The id of the input that a place in the document is written in, for links from a problem to it."""
+    if not path or path[0] not in _RULES:
+        return ".".join(map(str, path))
+    name, rule, rest = str(path[0]), document.get(path[0]), path[1:]
+    if isinstance(rule, Mapping) and not _WORDS & set(rule):
+        name = f"{name}.0"
+    while rest and rest[0] in _WORDS and isinstance(rule, Mapping):
+        word, rule = rest[0], rule[rest[0]]
+        if word == "not":
+            rest = rest[1:]
+            if not (isinstance(rule, Mapping) and "any" in rule):
+                name = f"{name}.0"
+        elif len(rest) > 1 and isinstance(rest[1], int):
+            name, rule, rest = f"{name}.{rest[1]}", rule[rest[1]], rest[2:]
+        else:
+            return f"{name}.match"
+    return ".".join(map(str, (name, *rest)))
 
 
 def _of_node(node: Any, path: Path, name: str, errors: Mapping[Path, Sequence[str]]) -> RuleControl:
