@@ -43,12 +43,13 @@ MESSAGES: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Furnished:
-    """`workspace` ends with a slash; `users` are the pages of the users by name."""
+    """`workspace` ends with a slash; `users` are the pages of the users."""
 
     served: Served
     workspace: str
     webhook_url: str
     secret: str
+    users: tuple[str, ...]
 
     def page_paths(self) -> list[str]:
         """Every page below the workspace, and the account's."""
@@ -64,12 +65,7 @@ class Furnished:
         adoption = ("content/hi/numbers", "audiences", "audiences/grace", "settings/themes", "settings/themes/house")
         settings = ("settings/snippet", "settings/segment/event-names")
         paths = [f"{self.workspace}{part}" for part in parts + more + sending + code + content + adoption + settings]
-        return [*paths, *self.users(), f"{self.users()[0]}/content", "/account", "/workspaces"]
-
-    def users(self) -> list[str]:
-        key = self.workspace.split("/")[2]
-        found = self.served.cli_json("users", "list", "--workspace", key)["users"]
-        return [f"{self.workspace}users/{user['id']}" for user in found]
+        return [*paths, *self.users, f"{self.users[0]}/content", "/account", "/workspaces"]
 
     def context(self, browser: Browser, **options: Any) -> BrowserContext:
         """A browser profile in which the owner is logged in."""
@@ -118,7 +114,9 @@ def furnished(folder: Path) -> Iterator[Furnished]:
             assert send(url, secret, {**message, "messageId": f"m{number}"}) == 200
         assert send(url, "whs_wrong", {"type": "track", "userId": "u-42", "event": "x"}) == 401
         _write_content(folder, key)
-        yield Furnished(served, f"/w/{key}/", url, secret)
+        found = served.cli_json("users", "list", "--workspace", key)["users"]
+        users = tuple(f"/w/{key}/users/{user['id']}" for user in found)
+        yield Furnished(served, f"/w/{key}/", url, secret, users)
 
 
 def _write_content(folder: Path, workspace_key: str) -> None:
