@@ -15,12 +15,16 @@ OURS = "productfruits"
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """An empty list of types or names lets all of them through; no list of changes lets none."""
+    """An empty list of types, names or audiences lets all of them through; no list of changes lets none.
+
+    Audiences are for whoever knows the store to ask: here they are only kept.
+    """
 
     events: Which = "all"
     types: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
+    audiences: frozenset[str] = frozenset()
 
     def takes(self, kind: str, name: str | None, properties: Mapping[str, Any]) -> bool:
         """True for an event of this kind and name."""
@@ -47,4 +51,5 @@ def read(stored: Mapping[str, Any]) -> Filter:
         frozenset(stored.get("types", ())),
         frozenset(stored.get("names", ())),
         frozenset(stored.get("changes", ())),
+        frozenset(stored.get("audiences", ())),
     )

@@ -92,6 +92,15 @@ class FilterShape(Strict):
         load_default=list,
         metadata={"description": "Changes of users that are sent as well."},
     )
+    audiences = fields.List(
+        fields.String(validate=validate.Length(1, 64)),
+        load_default=list,
+        validate=validate.Length(max=MAX_LISTED),
+        metadata={
+            "description": "Only of users who are in one of these audiences when it is sent; an empty list means all. "
+            "user.deleted is sent in any case."
+        },
+    )
 
 
 class FieldShape(Strict):

@@ -1,7 +1,7 @@
 """Saved audiences: rules with a name that many contents share; and how many users a rule finds."""
 
 import datetime as dt
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from productfruits.adoption import references, rules
 from productfruits.adoption.fields import ID
 from productfruits.adoption.rules import Rule
 from productfruits.errors import ProductFruitsError
-from productfruits.models import Audience, Content, User
+from productfruits.models import Audience, Content, Destination, User
 from productfruits.services import adoption_settings, contents, pages, rule_sql
 from productfruits.services.pages import Page
 
@@ -123,13 +123,17 @@ def change(
 
 
 def remove(session: Session, workspace_id: int, key: str) -> Audience:
-    """Delete an audience that no live content and no other audience refers to, and return what it was."""
+    """Delete an audience that no live content, audience or destination refers to, and return what it was."""
     adoption_settings.bump_generation(session, workspace_id)
     row = by_key(session, workspace_id, key)
     needing = [live.key for live in contents.live(session, workspace_id) if _needs(live.document, key)]
     for other, rule in rules_by_key(session, workspace_id).items():
         if key in rule.audiences():
             needing.append(f"audience {other}")
+    kept = select(Destination.key, Destination.filter).where(Destination.workspace_id == workspace_id)
+    for destination, filter_ in session.execute(kept):
+        if key in filter_.get("audiences", ()):
+            needing.append(f"destination {destination}")
     if needing:
         raise AudienceInUse(needing)
     session.delete(row)
@@ -141,6 +145,28 @@ def count(session: Session, workspace_id: int, rule: Rule, now: dt.datetime) -> 
     """How many users meet the rule, or would on some page. Raises `LeadsNowhere` and `HeavyAudience`."""
     condition = _condition(session, workspace_id, rule, now)
     return Size(session.scalar(select(func.count()).select_from(User).where(condition)) or 0)
+
+
+def missing(session: Session, workspace_id: int, keys: Iterable[str]) -> Sequence[str]:
+    """The keys of which there is no audience."""
+    wanted = set(keys)
+    query = select(Audience.key).where(Audience.workspace_id == workspace_id, Audience.key.in_(wanted))
+    return sorted(wanted - set(session.scalars(query)))
+
+
+def members(
+    session: Session, workspace_id: int, keys: Iterable[str], user_ids: Collection[str], now: dt.datetime
+) -> Set[str]:
+    """Those of these users, a thousand at most, who are in one of the audiences now.
+
+    Raises `LeadsNowhere` and `HeavyAudience`.
+    """
+    found: set[str] = set()
+    for key in keys:
+        condition = _condition(session, workspace_id, _in_audience(key), now)
+        query = select(User.id).where(User.workspace_id == workspace_id, User.id.in_(user_ids), condition)
+        found.update(session.scalars(query))
+    return found
 
 
 def matching(
@@ -166,6 +192,10 @@ def _condition(session: Session, workspace_id: int, rule: Rule, now: dt.datetime
     _refuse_missing(session, workspace_id, rule, audiences.keys())
     rules.check_weight(rule, audiences)
     return rule_sql.condition(session, workspace_id, rule, audiences, now)
+
+
+def _in_audience(key: str) -> Rule:
+    return rules.parse({"kind": "audience", "key": key})
 
 
 def _check(session: Session, workspace_id: int, key: str, rule: Rule) -> None:

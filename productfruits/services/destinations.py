@@ -17,6 +17,7 @@ from productfruits.errors import ProductFruitsError
 from productfruits.models import Destination, DestinationSecret
 from productfruits.outgoing import schemas, signature
 from productfruits.outgoing.urls import BadRequest, read_target
+from productfruits.services import audiences
 from productfruits.services.documents import Document, instant
 from productfruits.services.vault import Vault
 
@@ -47,6 +48,16 @@ class SecretNeeded(ProductFruitsError):
     """A header or the write key was left empty, and there is none to keep: give its value."""
 
 
+class UnknownAudience(ProductFruitsError):
+    """The filter names an audience that is not in this workspace."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(
+            f"The filter names audiences that are not in this workspace: {', '.join(keys)}. Make them first, or "
+            "correct the keys."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a destination leads, in clear. Each part may be a secret."""
@@ -68,7 +79,10 @@ class Made:
 
 
 def create(session: Session, workspace_id: int, shape: Mapping[str, Any], now: dt.datetime, vault: Vault) -> Made:
-    """A new destination from what `schemas.DestinationShape` loaded. Raises `KeyTaken` or `SecretNeeded`."""
+    """A new destination from what `schemas.DestinationShape` loaded.
+
+    Raises `KeyTaken`, `SecretNeeded` or `UnknownAudience`.
+    """
     taken = set(session.scalars(select(Destination.key).where(Destination.workspace_id == workspace_id)))
     if len(taken) >= MAX_DESTINATIONS:
         raise TooManyDestinations()
@@ -78,6 +92,7 @@ def create(session: Session, workspace_id: int, shape: Mapping[str, Any], now: d
     destination = Destination(
         workspace_id=workspace_id, key=key, uid=random.token_hex(12), created_at=now, leased_until=now, unanswered=0
     )
+    _check_audiences(session, workspace_id, shape)
     _fill(destination, shape, Endpoint("", {}, None), vault)
     session.add(destination)
     session.flush()
@@ -88,6 +103,7 @@ def create(session: Session, workspace_id: int, shape: Mapping[str, Any], now: d
 def change(session: Session, destination: Destination, shape: Mapping[str, Any], vault: Vault) -> None:
     """Make it what `schemas.DestinationShape` loaded. The key stays; null for a header or the write key keeps those."""
     was_on = destination.enabled
+    _check_audiences(session, destination.workspace_id, shape)
     _fill(destination, shape, endpoint(destination, vault), vault)
     if destination.enabled and not was_on:
         _begin_anew(destination)
@@ -221,6 +237,11 @@ def _fill(destination: Destination, shape: Mapping[str, Any], former: Endpoint, 
         destination.identity,
         msgspec.json.encode({"url": shape["url"], "headers": headers, "write_key": write_key}),
     )
+
+
+def _check_audiences(session: Session, workspace_id: int, shape: Mapping[str, Any]) -> None:
+    if missing := audiences.missing(session, workspace_id, shape["filter"]["audiences"]):
+        raise UnknownAudience(missing)
 
 
 def _address(url: str) -> str:

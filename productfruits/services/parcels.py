@@ -5,21 +5,24 @@ next to nothing.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from productfruits.adoption.rules import HeavyAudience
 from productfruits.models import Conflict, Destination, Event, User, Workspace
-from productfruits.outgoing import chains
-from productfruits.services import documents, outbox
+from productfruits.outgoing import chains, filters
+from productfruits.services import audiences, documents, outbox
 from productfruits.services.documents import Document, instant
 
 Row = TypeVar("Row", Event, Conflict, User, Workspace)
 #: Ids of one statement.
 CHUNK = 1_000
+#: Kinds that go to everybody who takes them, whatever the audience: a deleted user is in none.
+ALWAYS = ("test", "user.deleted")
 #: The user of test events, who is nobody in the store.
 SAMPLE_USER: Document = {
     "id": "0" * 32,
@@ -40,6 +43,10 @@ class Parcel:
     depth: int
     #: None: what was to be sent is not stored any more.
     document: Document | None = field(repr=False)
+    #: Its user is in none of the audiences that the destination is for.
+    is_left_out: bool = False
+    #: Why it cannot be told whether the user is.
+    obstacle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +96,18 @@ def pack(
         more = {"conflict": documents.conflict(conflict)} if conflict else {}
         return _document(delivery.kind, workspace, delivery.created_at, user=_user(user), **more)
 
+    def user_id(delivery: Due) -> str | None:
+        if event := events.get(delivery.event_id):
+            return event.user_id
+        conflict = conflicts.get(int(delivery.subject or 0)) if delivery.kind in outbox.OF_CONFLICTS else None
+        return conflict.user_id if conflict else delivery.subject
+
     packed: dict[int, list[Parcel]] = {}
     for number, destination in destinations.items():
         workspace = workspaces[destination.workspace_id].key
+        wanted = filters.read(destination.filter).audiences
+        whose = {delivery.id: user_id(delivery) for delivery in due[number] if wanted and delivery.kind not in ALWAYS}
+        members, obstacle = _members(session, destination, wanted, {user for user in whose.values() if user}, now)
         packed[number] = [
             Parcel(
                 delivery.id,
@@ -99,10 +115,27 @@ def pack(
                 delivery.kind,
                 delivery.depth,
                 document(workspace, delivery),
+                is_left_out=obstacle is None and delivery.id in whose and whose[delivery.id] not in members,
+                obstacle=obstacle if delivery.id in whose else None,
             )
             for delivery in due[number]
         ]
     return packed
+
+
+def _members(
+    session: Session, destination: Destination, wanted: Set[str], user_ids: Set[str], now: dt.datetime
+) -> tuple[Set[str], str | None]:
+    """Who of them is in an audience, or why that cannot be told: no destination may keep the others from theirs."""
+    found: set[str] = set()
+    ids = sorted(user_ids)
+    try:
+        for start in range(0, len(ids), CHUNK):
+            some = ids[start : start + CHUNK]
+            found |= audiences.members(session, destination.workspace_id, wanted, some, now)
+    except (audiences.LeadsNowhere, HeavyAudience) as err:
+        return frozenset(), str(err)
+    return found, None
 
 
 def webhook_id(destination: Destination, delivery: Due) -> str:

@@ -48,6 +48,8 @@ def attempt(sandbox: Sandbox | None, egress: Egress, batch: Batch, parcel: Parce
 
     if parcel.depth >= chains.MAX_DEPTH:
         return became("loop", LOOP)
+    if parcel.is_left_out:
+        return became("left_out")
     event = event_of(parcel.kind, parcel.document)
     if event is None or batch.function is None:
         return became("nothing_left", GONE)

@@ -28,6 +28,7 @@ FAULT = (
     "Not sent because of a fault of this server, which is in its log. It is not tried again by itself; resend it after "
     "an update."
 )
+AGAIN = "It is not tried again by itself; resend it when this is corrected."
 NOTHING_LEFT = "Not sent: the event or user is not stored any more."
 
 
@@ -53,6 +54,10 @@ def attempt(line: Line, batch: Batch, parcel: Parcel, evaluate: Evaluate | None 
 
     if parcel.depth >= chains.MAX_DEPTH:
         return became("loop", LOOP)
+    if parcel.obstacle is not None:
+        return became("not_sendable", f"{parcel.obstacle} {AGAIN}")
+    if parcel.is_left_out:
+        return became("left_out")
     if parcel.document is None:
         return became("nothing_left", NOTHING_LEFT)
     try:
@@ -61,7 +66,7 @@ def attempt(line: Line, batch: Batch, parcel: Parcel, evaluate: Evaluate | None 
             return became("left_out")
         response = line.send(request)
     except (BadTemplate, BodyTooLarge, BadRequest, NeedsFunctions, CannotEvaluate) as err:
-        return became("not_sendable", f"{err} It is not tried again by itself; resend it when this is corrected.")
+        return became("not_sendable", f"{err} {AGAIN}")
     except TimedOut as err:
         return became("timed_out", str(err))
     except Unreachable as err:

@@ -13,7 +13,7 @@ from sqlalchemy import update
 import productfruits
 from productfruits.config import Settings
 from productfruits.models import Destination
-from productfruits.services import admins
+from productfruits.services import admins, audiences, workspaces
 from productfruits.workers.runtime import Runtime
 from tests.receivers import PUBLIC, Receiver, answering, receiving
 from tests.services import factories
@@ -139,6 +139,24 @@ def test_a_form_that_cannot_work_comes_back_as_it_was_filled(owner: Owner) -> No
         page = owner.send("", **{"kind": "generic", "name": BAIT, "url": "https://hooks.example.com/x", **form})
         assert "Not saved" in page and sentence in page and BAIT in page, sentence
     assert "Nothing is sent anywhere yet" in owner.page()
+
+
+def test_a_destination_is_for_the_users_of_audiences(owner: Owner, runtime: Runtime) -> None:
+    form = {"kind": "generic", "name": "Paying only", "url": "https://hooks.example.com/x", "audiences": "paying"}
+    assert "in one of these audiences" not in owner.page("/new?kind=generic")
+    assert "names audiences that are not in this workspace: paying" in owner.send("", **form)
+    with runtime.writing() as session:
+        workspace_id = workspaces.by_key(session, owner.base.split("/")[2]).id
+        rule = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
+        audiences.create(session, workspace_id, "paying", BAIT, rule, dt.datetime.now(dt.UTC))
+    assert BAIT in owner.page("/new?kind=generic")
+    owner.send("", **form)
+    assert re.search(r'name="audiences" value="paying"[^>]*checked', owner.page("/paying-only/edit"))
+    gone = {**form, "audiences": "sellers"}
+    assert "names audiences that are not in this workspace: sellers" in owner.send("/paying-only/edit", **gone)
+    assert "sellers" in owner.send(
+        "/import", file="destinations: {a: {url: 'https://x.example', filter: {audiences: [sellers]}}}"
+    )
 
 
 def test_a_file_is_imported_and_a_destination_of_jitsu_edited(owner: Owner) -> None:

@@ -115,6 +115,9 @@ def test_what_cannot_be_is_refused_with_the_reason(call: Call) -> None:
     assert "body" in call("PATCH", "/one", {"body": {"form": "template", "template": "{{"}}, 400)["errors"]
     assert "filter" in call("PATCH", "/one", {"filter": {"events": "some"}}, 400)["errors"]
     assert call("PATCH", "/one", {"headers": {"X-New": None}}, 400)["code"] == "secret_needed"
+    for method, path in (("POST", ""), ("PATCH", "/one")):
+        unknown = {**(url if method == "POST" else {}), "filter": {"audiences": ["nobody"]}}
+        assert call(method, path, unknown, 400)["code"] == "unknown_audience"
     assert call("PATCH", "/one", {"kind": "slack"}, 400)["code"] == "invalid_request"
     assert call("POST", "/one/send", {"what": "range"}, 400)["errors"] == {"start": ["Needed to send range."]}
     backwards = {"what": "range", "start": "2030-01-02T00:00:00Z", "end": "2030-01-01T00:00:00Z"}

@@ -29,6 +29,7 @@ class Filled:
     types: Sequence[str] = ()
     names: str = ""
     changes: Sequence[str] = ()
+    audiences: Sequence[str] = ()
     form: str = "event"
     fields: str = ""
     template: str = ""
@@ -59,6 +60,7 @@ def of(definition: Document) -> Filled:
         types=shown["types"],
         names="\n".join(shown["names"]),
         changes=shown["changes"],
+        audiences=shown.get("audiences", ()),
         form=body["form"],
         fields="\n".join(_line(each) for each in body.get("fields", ())),
         template=body.get("template", ""),
@@ -85,6 +87,7 @@ def sent(kind: str, enabled: bool, has_write_key: bool) -> tuple[Filled, Mapping
         types=form.getlist("types"),
         names=typed("names"),
         changes=form.getlist("changes"),
+        audiences=form.getlist("audiences"),
         form=typed("form", bodies.FORMS[kind][0]),
         fields=typed("fields"),
         template=typed("template"),
@@ -103,6 +106,7 @@ def sent(kind: str, enabled: bool, has_write_key: bool) -> tuple[Filled, Mapping
             "types": list(filled.types),
             "names": _lines(filled.names),
             "changes": list(filled.changes),
+            "audiences": list(filled.audiences),
         },
         "body": {"form": filled.form},
     }

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from productfruits.models import Destination
 from productfruits.outgoing import bodies, filters, schemas
-from productfruits.services import delivery_log, destination_files, destinations, redelivery
+from productfruits.services import audiences, delivery_log, destination_files, destinations, redelivery
 from productfruits.services.times import EPOCH
 from productfruits.web import current_runtime
 from productfruits.web.admin import destination_forms, forms, gate
@@ -20,6 +20,13 @@ from productfruits.web.admin.gate import Place
 #: So long the button for a test event waits to say at once what became of it.
 OUTCOME_WITHIN_S = 3.0
 LOOK_AGAIN_S = 0.1
+#: What keeps a file from being applied.
+IMPOSSIBLE = (
+    destination_files.UnreadableFile,
+    destinations.SecretNeeded,
+    destinations.TooManyDestinations,
+    destinations.UnknownAudience,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ def new(place: Place) -> ResponseReturnValue:
     kind = request.args.get("kind")
     if kind is None:
         return render_template("destinations/choose.html")
-    return _form(destination_forms.empty(_known(kind)))
+    return _form(place, destination_forms.empty(_known(kind)))
 
 
 @gate.page("/w/<workspace>/destinations", needs="owner", methods=("POST",))
@@ -50,7 +57,7 @@ def create(place: Place) -> ResponseReturnValue:
     kind = _known(request.form.get("kind", ""))
     filled, shape = destination_forms.sent(kind, enabled=kind != "segment", has_write_key=False)
     if shape is None:
-        return _form(filled, status=400)
+        return _form(place, filled, status=400)
     runtime = current_runtime()
     try:
         with runtime.writing() as store:
@@ -58,7 +65,9 @@ def create(place: Place) -> ResponseReturnValue:
             gate.record(store, place, "destination.created", destination=made.destination.key)
             key = made.destination.key
     except destinations.SecretNeeded as err:
-        return _form(destination_forms.with_errors(filled, {"headers": [str(err)]}), status=400)
+        return _form(place, destination_forms.with_errors(filled, {"headers": [str(err)]}), status=400)
+    except destinations.UnknownAudience as err:
+        return _form(place, destination_forms.with_errors(filled, {"filter": [str(err)]}), status=400)
     text = "What is sent is signed with this secret. Whoever receives it checks the signature with it."
     return _page(place, key, Revealed(text, made.secret))
 
@@ -80,7 +89,7 @@ def import_file(place: Place) -> ResponseReturnValue:
             for each in applied:
                 action = "destination.created" if each.made else "destination.changed"
                 gate.record(store, place, action, destination=each.key)
-    except (destination_files.UnreadableFile, destinations.SecretNeeded, destinations.TooManyDestinations) as err:
+    except IMPOSSIBLE as err:
         return render_template("destinations/import.html", file=file, error=str(err), applied=None), 400
     return render_template("destinations/import.html", file="", error=None, applied=applied)
 
@@ -96,23 +105,26 @@ def edit(place: Place, destination: str) -> ResponseReturnValue:
     with runtime.reading() as store:
         found = destinations.by_key(store, place.workspace.id, destination)
         defined = destinations.definition(found, destinations.endpoint(found, runtime.vault))
-    return _form(destination_forms.of(defined), found)
+    return _form(place, destination_forms.of(defined), found)
 
 
 @gate.page("/w/<workspace>/destinations/<destination>/edit", needs="owner", methods=("POST",))
 def change(place: Place, destination: str) -> ResponseReturnValue:
     runtime = current_runtime()
-    with runtime.writing() as store:
+    with runtime.reading() as store:
         found = destinations.by_key(store, place.workspace.id, destination)
-        filled, shape = destination_forms.sent(found.kind, enabled=found.enabled, has_write_key=found.kind == "segment")
-        if shape is None:
-            return _form(filled, found, status=400)
-        try:
-            destinations.change(store, found, shape, runtime.vault)
-        except destinations.SecretNeeded as err:
-            store.rollback()
-            return _form(destination_forms.with_errors(filled, {"headers": [str(err)]}), found, status=400)
-        gate.record(store, place, "destination.changed", destination=destination)
+    filled, shape = destination_forms.sent(found.kind, enabled=found.enabled, has_write_key=found.kind == "segment")
+    if shape is None:
+        return _form(place, filled, found, status=400)
+    try:
+        with runtime.writing() as store:
+            row = destinations.by_key(store, place.workspace.id, destination)
+            destinations.change(store, row, {**shape, "enabled": row.enabled}, runtime.vault)
+            gate.record(store, place, "destination.changed", destination=destination)
+    except destinations.SecretNeeded as err:
+        return _form(place, destination_forms.with_errors(filled, {"headers": [str(err)]}), found, status=400)
+    except destinations.UnknownAudience as err:
+        return _form(place, destination_forms.with_errors(filled, {"filter": [str(err)]}), found, status=400)
     flash("The destination is changed. A test event shows whether it works.", "success")
     return _back(place, destination)
 
@@ -205,7 +217,9 @@ def _outcome(destination: Destination, delivery_id: int) -> delivery_log.Logged 
         time.sleep(LOOK_AGAIN_S)
 
 
-def _form(filled: Filled, found: Destination | None = None, status: int = 200) -> ResponseReturnValue:
+def _form(place: Place, filled: Filled, found: Destination | None = None, status: int = 200) -> ResponseReturnValue:
+    with current_runtime().reading() as store:
+        offered = audiences.every(store, place.workspace.id)
     page = render_template(
         "destinations/form.html",
         filled=filled,
@@ -214,6 +228,7 @@ def _form(filled: Filled, found: Destination | None = None, status: int = 200) -
         methods=schemas.JITSU_METHODS if filled.kind == "jitsu" else schemas.METHODS,
         types=filters.TYPES,
         changes=filters.CHANGES,
+        audiences=offered,
     )
     return page, status
 

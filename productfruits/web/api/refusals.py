@@ -22,6 +22,7 @@ from productfruits.services.destinations import (
     SecretNeeded,
     TooManyDestinations,
     TooManySigningSecrets,
+    UnknownAudience,
 )
 from productfruits.services.function_instances import InvalidInstanceName, TooManyInstances
 from productfruits.services.functions import (
@@ -91,6 +92,7 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     DoesNotStart: (503, "functions_unavailable"),
     Busy: (503, "busy"),
     SecretNeeded: (400, "secret_needed"),
+    UnknownAudience: (400, "unknown_audience"),
     UnreadableFile: (400, "unreadable_file"),
     NoStretch: (400, "invalid_range"),
     NoSuchDestination: (404, "not_found"),
