@@ -61,14 +61,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnippetWorld]:
 
 
 @pytest.fixture(scope="session")
-def axe() -> Callable[[Page], list[str]]:
-    """Checks a page for accessibility: axe(page) returns one line for each violation, so `assert axe(page) == []`."""
+def axe() -> Callable[..., list[str]]:
+    """Checks a page for accessibility: axe(page) returns one line for each violation, so `assert axe(page) == []`.
+
+    Names of rules after the page: only these.
+    """
     source = AXE.read_text()
 
-    def check(page: Page) -> list[str]:
+    def check(page: Page, *only: str) -> list[str]:
         # evaluate() is no script of the page, so its Content-Security-Policy does not apply.
         page.evaluate(source)
-        found: dict[str, Any] = page.evaluate("axe.run()")
+        found: dict[str, Any] = page.evaluate(
+            "only => axe.run(document, {iframes: false, ...(only.length ? {runOnly: only} : {})})", list(only)
+        )
         return [
             f"{violation['id']} ({violation['impact']}): {node['target']} {node['failureSummary']}"
             for violation in found["violations"]

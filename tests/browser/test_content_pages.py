@@ -34,7 +34,7 @@ def in_preview(page: Page) -> Locator:
     return page.frame_locator("iframe[data-preview]").locator("product-fruits").get_by_role("dialog")
 
 
-def test_the_samples_run_in_the_demo_app_and_are_counted(owner: Page, axe: Callable[[Page], list[str]]) -> None:
+def test_the_samples_run_in_the_demo_app_and_are_counted(owner: Page, axe: Callable[..., list[str]]) -> None:
     workspace = owner.url
     steps = owner.get_by_role("region", name="Next steps")
     expect(steps.get_by_text("1 of 6 done")).to_be_visible()

@@ -39,7 +39,7 @@ window.__untouched = () => history.pushState === pushState;
 
 
 def test_neither_css_nor_csp_nor_bait_of_a_page_harm_it_or_are_harmed(
-    world: SnippetWorld, page: Page, axe: Callable[[Page], list[str]]
+    world: SnippetWorld, page: Page, axe: Callable[..., list[str]]
 ) -> None:
     user = world.user()
     body = f"Hi **{{{{firstName|there}}}}**, <img src=x onerror=window.__adv=1> {BAIT}"
@@ -140,7 +140,7 @@ def test_it_works_in_a_page_that_has_changed_what_all_share_and_leaves_it_as_it_
 
 
 def test_a_tour_can_be_gone_through_with_the_keyboard_alone(
-    world: SnippetWorld, page: Page, axe: Callable[[Page], list[str]]
+    world: SnippetWorld, page: Page, axe: Callable[..., list[str]]
 ) -> None:
     user = world.user()
     world.publish(
@@ -188,7 +188,7 @@ def test_a_tour_can_be_gone_through_with_the_keyboard_alone(
 
 @pytest.mark.parametrize(("scheme", "width", "direction"), [("dark", 1280, "ltr"), ("light", 390, "rtl")])
 def test_cards_and_checklists_are_legible_and_fit(
-    world: SnippetWorld, browser: Browser, axe: Callable[[Page], list[str]], scheme: Any, width: int, direction: str
+    world: SnippetWorld, browser: Browser, axe: Callable[..., list[str]], scheme: Any, width: int, direction: str
 ) -> None:
     user = world.user()
     world.api("POST", "/themes", {"key": f"theme-{user}", "name": "Auto", "mode": "auto"})
