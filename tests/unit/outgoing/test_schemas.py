@@ -19,7 +19,7 @@ def test_little_is_needed() -> None:
         "method": "POST",
         "headers": {},
         "enabled": True,
-        "filter": {"events": "all", "types": [], "names": [], "changes": []},
+        "filter": {"events": "all", "types": [], "names": [], "changes": [], "audiences": []},
         "body": {"form": "event"},
     }
     slack = DestinationShape().load({**URL, "kind": "slack"})
