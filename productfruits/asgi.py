@@ -60,7 +60,8 @@ class Front:
         self._questions = ThreadPoolExecutor(QUESTION_THREADS, "productfruits-question")
         self.bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
         self._outcomes = Outcomes()
-        self._deadlines = Deadlines()
+        self._answers_due: Deadlines[asyncio.Future[Outcome | None]] = Deadlines(lambda future: future.set_result(None))
+        self._bodies_due: Deadlines[_Reading] = Deadlines(lambda reading: reading.give_up())
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,7 +114,7 @@ class Front:
         loop = asyncio.get_running_loop()
         began = loop.time()
         incoming = _incoming(scope, part)
-        reading = _Reading(receive, self._door.body_within_s, is_done=not incoming.has_body)
+        reading = _Reading(receive, self._bodies_due, self._door.body_within_s, is_done=not incoming.has_body)
         answer = await self._run(way.take_in(self._door, incoming), reading)
         took_s = loop.time() - began
         observation.observe(self._runtime.metrics, way.route, incoming.method, answer.status, took_s)
@@ -165,7 +166,7 @@ class Front:
             waiting = self._door.writer.submit(arrival, self._outcomes.listener(outcome), body=body)
         except NotStored as err:
             return err
-        self._deadlines.add(loop.time() + ANSWER_WITHIN_S, outcome)
+        self._answers_due.add(loop.time() + ANSWER_WITHIN_S, outcome)
         said = await outcome
         if said is None:
             waiting.abandoned = True
@@ -194,7 +195,7 @@ class Front:
         loop = asyncio.get_running_loop()
         began = loop.time()
         body = PageBody(self._pages.budget, events.BODY_BYTES)
-        reading = _Reading(receive, self._door.body_within_s, is_done=False)
+        reading = _Reading(receive, self._bodies_due, self._door.body_within_s, is_done=False)
         try:
             whole = await reading.into(body)
             answer = whole if isinstance(whole, Answer) else await self._store_report(whole)
@@ -218,9 +219,12 @@ class Front:
 class _Reading:
     """The body of one request, as it comes. `is_done` once nothing of it is left on the line."""
 
-    def __init__(self, receive: Receive, within_s: float, *, is_done: bool) -> None:
+    def __init__(self, receive: Receive, deadlines: "Deadlines[_Reading]", within_s: float, *, is_done: bool) -> None:
         self._receive = receive
+        self._deadlines = deadlines
         self._within_s = within_s
+        self._task: asyncio.Task[Any] | None = None
+        self._is_too_slow = False
         self.is_done = is_done
 
     async def into(self, body: IncomingBody | PageBody) -> bytes | Answer:
@@ -228,21 +232,35 @@ class _Reading:
         refusal = body.refuse_early()
         if refusal is not None:
             return refusal
+        self._task = asyncio.current_task()
+        self._deadlines.add(asyncio.get_running_loop().time() + self._within_s, self)
         try:
-            async with asyncio.timeout(self._within_s):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        return body.INCOMPLETE
-                    refusal = body.add(message.get("body", b""))
-                    if refusal is not None:
-                        return refusal
-                    if not message.get("more_body", False):
-                        whole = body.whole()
-                        self.is_done = not isinstance(whole, Answer)
-                        return whole
-        except TimeoutError:
+            while True:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    return body.INCOMPLETE
+                refusal = body.add(message.get("body", b""))
+                if refusal is not None:
+                    return refusal
+                if not message.get("more_body", False):
+                    whole = body.whole()
+                    self.is_done = not isinstance(whole, Answer)
+                    return whole
+        except asyncio.CancelledError:
+            if not self._is_too_slow or (self._task is not None and self._task.uncancel()):
+                raise
             return body.TOO_SLOW
+        finally:
+            self._task = None
+
+    def done(self) -> bool:
+        return self._task is None
+
+    def give_up(self) -> None:
+        """Its time is over: whatever is missing is waited for no longer."""
+        if self._task is not None:
+            self._is_too_slow = True
+            self._task.cancel()
 
 
 _WANTED = {name.encode(): name for name in HEADERS}

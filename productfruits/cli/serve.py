@@ -20,6 +20,11 @@ from productfruits.errors import ProductFruitsError
 from productfruits.services import admins, one_time_links
 from productfruits.workers.runtime import Runtime
 
+try:  # waiting and waking costs less with it
+    from uvloop import new_event_loop as new_event_loop
+except ImportError:  # Windows and PyPy have none
+    from asyncio import new_event_loop as new_event_loop  # type: ignore[assignment]
+
 log = structlog.get_logger()
 
 #: After SIGTERM: this long to store what was accepted, and then this long to send the answers.
@@ -48,7 +53,8 @@ def serve() -> None:
         raise click.ClickException(str(err)) from err
     _introduce(settings, runtime)
     _spare_the_collector()
-    died = asyncio.run(_serve(app, settings))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        died = runner.run(_serve(app, settings))
     runtime.close()
     if died:
         raise click.ClickException("The writer ended twice, so nothing can be stored. See the log above; start again.")

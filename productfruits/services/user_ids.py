@@ -10,6 +10,10 @@ _VARIANT = 0b10 << 62
 _NUMBERS = 1 << 12
 
 
+#: Random bytes asked of the system at once: each time lets go of the interpreter, and others may keep it for a while.
+_NOISE_BYTES = 4_096
+
+
 class _Clock:
     """Hands out moments that only grow: milliseconds, and a number within."""
 
@@ -25,11 +29,32 @@ class _Clock:
             return self._last
 
 
+class _Noise:
+    """Random numbers from the system, asked for in advance."""
+
+    def __init__(self) -> None:
+        self._stock: list[int] = []
+
+    def take(self) -> int:
+        """62 bits."""
+        while True:
+            try:
+                return self._stock.pop() >> 2
+            except IndexError:
+                fresh = os.urandom(_NOISE_BYTES)
+                self._stock.extend(memoryview(fresh).cast("Q"))
+
+    def forget(self) -> None:
+        """A child must not hand out what its parent will."""
+        self._stock.clear()
+
+
 _clock = _Clock()
+_noise = _Noise()
+os.register_at_fork(after_in_child=_noise.forget)
 
 
 def new() -> str:
     """A fresh id. Made here and not by the store, so that a group of messages needs no round trip for it."""
     milliseconds, number = divmod(_clock.tick(), _NUMBERS)
-    noise = int.from_bytes(os.urandom(8), "big") >> 2
-    return f"{milliseconds << 80 | _VERSION | number << 64 | _VARIANT | noise:032x}"
+    return f"{milliseconds << 80 | _VERSION | number << 64 | _VARIANT | _noise.take():032x}"

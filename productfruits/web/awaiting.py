@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 from productfruits.workers.waiting import Outcome
 
@@ -34,20 +35,32 @@ class Outcomes:
                 future.set_result(outcome)
 
 
-class Deadlines:
-    """Sets futures to None when their time is over. All have the same patience, so the next one due is always first.
+class Awaited(Protocol):
+    """What somebody waits for, a future for example."""
+
+    def done(self) -> bool:
+        """True once nobody has to be patient any more."""
+
+
+T = TypeVar("T", bound=Awaited)
+
+
+class Deadlines(Generic[T]):
+    """Gives up what is not done when its time is over. All have the same patience, so the next one due is always first.
 
     A timer of the event loop for each request would cost more than all the rest of waiting for it.
     """
 
     ROUND_S = 0.1
 
-    def __init__(self) -> None:
-        self._due: deque[tuple[float, asyncio.Future[Outcome | None]]] = deque()
+    def __init__(self, give_up: Callable[[T], object]) -> None:
+        self._give_up = give_up
+        self._due: deque[tuple[float, T]] = deque()
         self._is_running = False
 
-    def add(self, at: float, future: asyncio.Future[Outcome | None]) -> None:
-        self._due.append((at, future))
+    def add(self, at: float, awaited: T) -> None:
+        """Give it up at this time of the running event loop, or up to ROUND_S later."""
+        self._due.append((at, awaited))
         if not self._is_running:
             self._is_running = True
             asyncio.get_running_loop().call_later(self.ROUND_S, self._round)
@@ -56,9 +69,9 @@ class Deadlines:
         loop = asyncio.get_running_loop()
         now = loop.time()
         while self._due and (self._due[0][1].done() or self._due[0][0] <= now):
-            _, future = self._due.popleft()
-            if not future.done():
-                future.set_result(None)
+            _, awaited = self._due.popleft()
+            if not awaited.done():
+                self._give_up(awaited)
         self._is_running = bool(self._due)
         if self._is_running:
             loop.call_later(self.ROUND_S, self._round)

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask, Response, request
 
 from productfruits.asgi import Front
-from productfruits.cli.serve import granian
+from productfruits.cli.serve import granian, new_event_loop
 from productfruits.database import begin_immediate
 from productfruits.segment.signature import sign
 from productfruits.web.ingest.door import Door
@@ -34,7 +34,7 @@ class Running:
         self.door: Door = app.extensions["productfruits.door"]
         self.front = Front(app)
         self.address = ("127.0.0.1", free_port())
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,))
         self._thread.start()
