@@ -30,8 +30,11 @@ lock: ## Resolve the dependencies of pyproject.toml and package.json again
 
 bench: ## Compare speed with the frozen baselines (SIZE=full for the long run)
 	@scripts/venv dev
-	@SIZE=$(or $(SIZE),small) $(PYTHON_VENV) -m bench
-	@$(PYTHON_VENV) -m bench.deliveries
+	@scripts/npm
+	@scripts/chromium
+	@status=0; for part in bench bench.deliveries bench.functions bench.pages bench.visible; do \
+		SIZE=$(or $(SIZE),small) $(PYTHON_VENV) -m $$part || status=1; \
+	done; exit $$status
 
 campaign: ## Kill, starve and race the running service; takes minutes, not part of `make test`
 	@scripts/venv dev

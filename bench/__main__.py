@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import report, rules
 from bench.correctness import HotKeys, Killed, hot_keys, killed
+from bench.gates import exit_code
 from bench.machine import inspect
 from bench.stores import DURABLE, Stores
 from bench.throughput import SIZES, Figure, Size, measure
@@ -47,10 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(table)
     if options.write is not None:
         report.write(options.write, table)
-    failed = [gate for gate in result.gates() if not gate.passed]
-    for gate in failed:
-        print(f"FAILED: {gate.name}: {gate.found}, required {gate.required}", file=sys.stderr)
-    return 1 if failed else 0
+    return exit_code(result.gates())
 
 
 def _hot(stores: Stores, folder: Path, size: Size, *, baselines_only: bool) -> list[HotKeys]:

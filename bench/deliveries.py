@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.gates import Gate, exit_code, rows
 from bench.machine import inspect
 from bench.payloads import BATCH_SIZE, Endpoint, Message, Request, Traffic, batch
-from bench.report import Gate, write
+from bench.report import write
 from bench.sender import send
 from bench.stores import DURABLE, Stores
 from bench.subjects import Product, ports, stop
@@ -180,11 +181,7 @@ def markdown(command: str, machine: object, all_sent: list[Sent], all_held: list
         f"| {held_up.database} | {held_up.hanging} | {held_up.arrived:,} | {held_up.p50_s:.2f} | {held_up.p99_s:.2f} |"
         for held_up in all_held
     ]
-    lines += ["", "| gate | required | found | |", "|---|---|---|---|"]
-    lines += [
-        f"| {gate.name} | {gate.required} | {gate.found} | {'ok' if gate.passed else '**FAILED**'} |"
-        for gate in gates(all_sent, all_held)
-    ]
+    lines += rows(gates(all_sent, all_held))
     return "\n".join(lines) + "\n"
 
 
@@ -249,10 +246,7 @@ def main() -> int:
     print(table)
     if options.write is not None:
         write(options.write, table, BEGIN, END)
-    failed = [gate for gate in gates(all_sent, all_held) if not gate.passed]
-    for gate in failed:
-        print(f"FAILED: {gate.name}: {gate.found}, required {gate.required}", file=sys.stderr)
-    return 1 if failed else 0
+    return exit_code(gates(all_sent, all_held))
 
 
 if __name__ == "__main__":

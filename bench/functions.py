@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.gates import Gate, exit_code
 from bench.machine import inspect
-from bench.report import Gate, write
+from bench.report import write
 from productfruits.functions.fetching import Answered, Asked, no_network
 from productfruits.functions.runs import Call, Code
 from productfruits.functions.runtime import Sandbox
@@ -63,10 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(table)
     if options.write is not None:
         write(options.write, table, BEGIN, END)
-    failed = [gate for gate in gates(ran) if not gate.passed]
-    for gate in failed:
-        print(f"FAILED: {gate.name}: {gate.found}, required {gate.required}", file=sys.stderr)
-    return 1 if failed else 0
+    return exit_code(gates(ran))
 
 
 def gates(ran: Sequence[Ran]) -> list[Gate]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.correctness import HotKeys, Killed
+from bench.gates import Gate, rows
 from bench.machine import Machine
 from bench.rules import Counted, Evaluation
 from bench.throughput import Figure
@@ -21,16 +22,6 @@ RULES_GATE_US = 50.0
 
 class MarkersMissing(RuntimeError):
     """The page to write into lacks the two markers between which the table belongs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A bar that a release may not fall under."""
-
-    name: str
-    required: str
-    found: str
-    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +81,7 @@ class Report:
         if self.rules is not None:
             parts += ["", *self._rules(self.rules)]
         if gates := self.gates():
-            parts += ["", "| gate | required | found | |", "|---|---|---|---|"]
-            parts += [
-                f"| {gate.name} | {gate.required} | {gate.found} | {'ok' if gate.passed else '**FAILED**'} |"
-                for gate in gates
-            ]
+            parts += rows(gates)
         return "\n".join(parts) + "\n"
 
     def _throughput(self) -> list[str]:
