@@ -12,6 +12,29 @@ function fit(root: ParentNode): void {
   }
 }
 
+type Typed = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
+
+// What the controls hold, by name. Radio buttons and boxes are told apart by what they would send.
+function held(root: ParentNode): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const control of root.querySelectorAll<Typed>("[name]:not([type=hidden]):not(button)")) {
+    const isBox = control instanceof HTMLInputElement && control.type === "checkbox";
+    values.set(control.name, isBox ? String(control.checked) : control.value);
+  }
+  return values;
+}
+
+// Puts back what was typed while the form was being drawn, and has it saved.
+function retype(root: ParentNode, typed: Map<string, string>): void {
+  for (const [name, value] of typed) {
+    const control = root.querySelector<Typed>(`[name="${CSS.escape(name)}"]:not([type=hidden])`);
+    if (!control) continue;
+    if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === "true";
+    else control.value = value;
+    control.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
 function unfolded(): Set<string> {
   const open = document.querySelectorAll<HTMLDetailsElement>("details[data-fold][open]");
   return new Set([...open].map((details) => details.dataset.fold ?? ""));
@@ -19,22 +42,40 @@ function unfolded(): Set<string> {
 
 if (form) {
   let open = new Set<string>();
+  let sent = new Map<string, string>();
+  let typed = new Map<string, string>();
   fit(form);
-  form.addEventListener("change", (event) => {
-    fit(form);
-    // Another kind of condition has other inputs: the server draws them.
-    if (event.target instanceof HTMLSelectElement && "redraws" in event.target.dataset) {
+  form.addEventListener("change", () => fit(form));
+  // Another kind of condition has other inputs: the server draws them. Caught on its way down, so that the form is not
+  // also saved while the new inputs are still empty.
+  form.addEventListener(
+    "change",
+    (event) => {
+      if (!(event.target instanceof HTMLSelectElement) || !("redraws" in event.target.dataset)) return;
+      event.stopPropagation();
       form.querySelector<HTMLButtonElement>("[data-redraw]")?.click();
-    }
+    },
+    { capture: true },
+  );
+  // Only then every input keeps its name. After a button that moves parts it may be another one's.
+  const isRedraw = (event: Event) => (event as CustomEvent<{ elt?: Element }>).detail.elt?.matches("[data-redraw]");
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (isRedraw(event)) sent = held(form);
   });
-  document.addEventListener("htmx:beforeSwap", () => {
+  document.addEventListener("htmx:beforeSwap", (event) => {
     open = unfolded();
+    const asked = (event as CustomEvent<{ requestConfig?: { elt?: Element } }>).detail.requestConfig?.elt;
+    if (!asked?.matches("[data-redraw]")) return;
+    typed = new Map([...held(form)].filter(([name, value]) => sent.has(name) && sent.get(name) !== value));
   });
   document.addEventListener("htmx:afterSettle", () => {
     for (const details of form.querySelectorAll<HTMLDetailsElement>("details[data-fold]")) {
       if (open.has(details.dataset.fold ?? "")) details.open = true;
     }
     fit(form);
+    const again = typed;
+    typed = new Map();
+    retype(form, again);
   });
   // Sent by the server with the answer to a draft that was saved.
   document.addEventListener("draft-saved", () => {

@@ -53,6 +53,10 @@ export function runChecklist(
     report("checklist_completed", { end_reason: "completed" });
     celebrate();
   };
+  // Also when the last but one came from the service and the last one of this browser late: then nobody else says so.
+  const settle = () => {
+    if (state().state === "in_progress" && doneCount(checklist, state()) === checklist.items.length) finish();
+  };
   const celebrate = () => {
     wasOver = true;
     if (checklist.completion) toggle(true);
@@ -97,11 +101,11 @@ export function runChecklist(
     checklist,
     complete(itemId, how) {
       const item = checklist.items.find(({ id }) => id === itemId);
-      const { items, state: before } = state();
+      const { items } = state();
       if (!item || items?.[itemId] || (how === "click" && isLocked(checklist, state(), item))) return false;
       change({ items: { ...items, [itemId]: {} } });
       report("checklist_item_completed", { item_id: itemId, item_name: item.title, how });
-      if (doneCount(checklist, state()) === checklist.items.length && before === "in_progress") finish();
+      settle();
       panel?.draw();
       return true;
     },
@@ -109,7 +113,10 @@ export function runChecklist(
     refresh() {
       // The service may have found the last item done meanwhile, and says so itself.
       if (isOver(state()) && !wasOver) celebrate();
-      else panel?.draw();
+      else {
+        settle();
+        panel?.draw();
+      }
     },
     hide: (hidden) => (hidden ? hide() : show()),
     stop: hide,
@@ -122,5 +129,6 @@ export function runChecklist(
   }
   if (isOpen && !wasOver) report("checklist_viewed");
   show();
+  settle();
   return run;
 }

@@ -147,3 +147,26 @@ def test_a_checklist_is_done_by_clicks_tours_and_what_the_webhook_brings(world: 
     assert sent() == sorted(of_checklist)
     stored = [name for name in world.adoption_events(user) if name.startswith("checklist")]
     assert sorted(stored) == sorted(of_checklist)
+
+
+def test_a_checklist_whose_items_come_from_both_sides_at_once_still_ends(world: SnippetWorld, page: Page) -> None:
+    user = world.user()
+    items = item("read", body="Two minutes."), item("export", "event", event="Report Exported")
+    world.publish("checklist", checklist(*items, targeting=for_user(user)))
+    page.goto(world.site(analytics="bundled", user=user))
+    panel = page.locator("product-fruits #panel")
+    page.get_by_role("button", name="Get going").click()
+    assert until(lambda: "checklist_viewed" in world.adoption_events(user), True)
+    # What this page has to say comes late: the service knows nothing of it when the webhook brings the other item.
+    page.route("**/browser/v1/events", lambda route: route.abort())
+    panel.get_by_role("button", name="Read").click()
+    panel.get_by_role("button", name="Mark as done").click()
+    expect(panel).to_contain_text("1 of 2 done")
+    page.close()
+    world.webhook({"type": "track", "userId": user, "event": "Report Exported"})
+
+    page = page.context.new_page()
+    page.goto(world.site(analytics="bundled", user=user))
+    expect(page.locator("product-fruits #panel")).to_contain_text("All done")
+    ended = until(lambda: world.adoption_events(user).count("checklist_completed"), 1)
+    assert (ended, world.adoption_events(user).count("checklist_item_completed")) == (1, 2)
