@@ -13,8 +13,10 @@ import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 import productfruits
@@ -37,6 +39,25 @@ hypothesis.settings.register_profile(
     print_blob=True,
 )
 hypothesis.settings.load_profile("productfruits")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hundreds of tests make an app of their own: its routes and templates are the same ones, and compile only once."""
+    routes: dict[object, Any] = {}
+    compile_builder = Rule._compile_builder
+
+    def builder(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, append_unknown, repr(rule.defaults), rule.subdomain, rule.build_only, rule.websocket)
+        if key not in routes:
+            routes[key] = compile_builder(rule, append_unknown)
+        return routes[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Rule, "_compile_builder", builder)
+        cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+        patched.setattr(Flask, "jinja_options", {"bytecode_cache": cache})
+        yield
 
 
 class Client(FlaskClient):

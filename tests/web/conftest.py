@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from cryptography.fernet import Fernet
 from flask import Flask
 
 import productfruits
@@ -15,6 +16,20 @@ from tests.web.requesting import AsgiHttp, Connected, Http, WsgiHttp, connect
 def app_on_both(settings: Callable[..., Settings], database_url: str) -> Iterator[Flask]:
     """The wired application; every test that asks for it runs on both databases."""
     app = productfruits.create_app(settings(database_url=database_url))
+    yield app
+    app.extensions["productfruits"].close()
+
+
+@pytest.fixture(scope="module")
+def app_of_module(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Flask]:
+    """An application for all tests of a module, on both databases."""
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("app"),
+        database_url=module_database_url,
+        secret_key="only-for-tests-" + "k" * 32,
+        encryption_keys=(Fernet.generate_key().decode(),),
+    )
+    app = productfruits.create_app(settings)
     yield app
     app.extensions["productfruits"].close()
 

@@ -70,7 +70,19 @@ class Acme:
 
 
 @pytest.fixture
-def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
+def acme(app_on_both: Flask) -> Acme:
+    """For tests that change something, or make the store fail."""
+    return filled(app_on_both)
+
+
+@pytest.fixture(scope="module")
+def shared(app_of_module: Flask) -> Acme:
+    """For tests that only read or are refused: filling a store takes longer than most of them."""
+    return filled(app_of_module)
+
+
+def filled(app: Flask) -> Acme:
+    runtime: Runtime = app.extensions["productfruits"]
     made = {}
     with runtime.writing() as session:
         for name in ("Stranger", "Acme"):
@@ -97,9 +109,7 @@ def acme(app_on_both: Flask, runtime: Runtime) -> Iterator[Acme]:
             function = admin_world.with_function(session, runtime, owner, NOW)
             made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, function)
     key, ann_id, ids = made["Acme"]
-    yield Acme(
-        app_on_both.test_client(), key, made["Stranger"][0], ann_id, str(ids["function_key"]), int(ids["instance_id"])
-    )
+    return Acme(app.test_client(), key, made["Stranger"][0], ann_id, str(ids["function_key"]), int(ids["instance_id"]))
 
 
 def path_of(endpoint: Endpoint, acme: Acme) -> str:
@@ -122,12 +132,12 @@ def assert_refusal(response: TestResponse, status: int, code: str) -> str:
     return message
 
 
-def test_a_user_has_exactly_the_keys_of_the_contract(acme: Acme) -> None:
-    page = acme.get("/users", username="ann-2")
+def test_a_user_has_exactly_the_keys_of_the_contract(shared: Acme) -> None:
+    page = shared.get("/users", username="ann-2")
     assert page == {
         "users": [
             {
-                "id": acme.ann,
+                "id": shared.ann,
                 "username": "ann",
                 "email": "Ann@Example.com",
                 "traits": {"plan": "pro", "n": 2**70},
@@ -142,7 +152,7 @@ def test_a_user_has_exactly_the_keys_of_the_contract(acme: Acme) -> None:
         ],
         "next_cursor": None,
     }
-    assert acme.get(f"/users/{acme.ann}") == page["users"][0]
+    assert shared.get(f"/users/{shared.ann}") == page["users"][0]
 
 
 @pytest.mark.parametrize(
@@ -157,11 +167,11 @@ def test_a_user_has_exactly_the_keys_of_the_contract(acme: Acme) -> None:
         ({"limit": "500"}, 2),
     ],
 )
-def test_users_are_found_by_their_keys(acme: Acme, query: dict[str, str], count: int) -> None:
-    assert len(acme.get("/users", **query)["users"]) == count
+def test_users_are_found_by_their_keys(shared: Acme, query: dict[str, str], count: int) -> None:
+    assert len(shared.get("/users", **query)["users"]) == count
 
 
-def test_events_have_exactly_the_keys_of_the_contract(acme: Acme) -> None:
+def test_events_have_exactly_the_keys_of_the_contract(shared: Acme) -> None:
     event = {
         "message_id": "Acme-1",
         "type": "track",
@@ -172,33 +182,33 @@ def test_events_have_exactly_the_keys_of_the_contract(acme: Acme) -> None:
         "source": "webhook",
         "matched_by": "username",
     }
-    assert acme.get(f"/users/{acme.ann}/events") == {"events": [event], "next_cursor": None}
-    stream = acme.get("/events")
+    assert shared.get(f"/users/{shared.ann}/events") == {"events": [event], "next_cursor": None}
+    stream = shared.get("/events")
     assert [row["message_id"] for row in stream["events"]] == ["Acme-2", "Acme-1"]
-    assert stream["events"][1] == {**event, "user_id": acme.ann}
+    assert stream["events"][1] == {**event, "user_id": shared.ann}
 
 
-def test_the_rest_has_exactly_the_keys_of_the_contract(acme: Acme) -> None:
-    assert acme.get("/stats") == {
+def test_the_rest_has_exactly_the_keys_of_the_contract(shared: Acme) -> None:
+    assert shared.get("/stats") == {
         "users": 2,
         "anonymous": 1,
         "events": 2,
         "events_by_type": {"page": 1, "track": 1},
     }
-    group = acme.get("/groups/crew/1")
-    bob = acme.get("/users", email="bob@example.com")["users"][0]
+    group = shared.get("/groups/crew/1")
+    bob = shared.get("/users", email="bob@example.com")["users"][0]
     assert group == {"group_id": "crew/1", "traits": {"plan": "team"}, "members": ["ann", f"id:{bob['id']}"]}
-    (conflict,) = acme.get("/conflicts")["conflicts"]
+    (conflict,) = shared.get("/conflicts")["conflicts"]
     assert {name: conflict[name] for name in conflict if name != "id"} == {
         "kind": "email_and_id",
-        "user_ids": [acme.ann, bob["id"]],
+        "user_ids": [shared.ann, bob["id"]],
         "email": "ann@example.com",
         "username": "x",
         "message_id": "m",
         "created_at": "2030-05-06T07:08:09.000Z",
         "resolved_at": None,
     }
-    (rejection,) = acme.get("/rejections")["rejections"]
+    (rejection,) = shared.get("/rejections")["rejections"]
     assert {name: rejection[name] for name in rejection if name != "id"} == {
         "received_at": "2030-05-06T07:08:09.000Z",
         "source": "webhook",
@@ -207,20 +217,20 @@ def test_the_rest_has_exactly_the_keys_of_the_contract(acme: Acme) -> None:
     }
 
 
-def test_every_answer_is_as_documented(acme: Acme) -> None:
+def test_every_answer_is_as_documented(shared: Acme) -> None:
     for endpoint in (endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"):
-        answer = acme.get(
-            path_of(endpoint, acme), **({"collection": "products"} if endpoint.path == "/objects" else {})
+        answer = shared.get(
+            path_of(endpoint, shared), **({"collection": "products"} if endpoint.path == "/objects" else {})
         )
         strict = endpoint.answer(unknown=marshmallow.RAISE)
         assert strict.validate(answer) == {}, endpoint.path
 
 
-def test_no_endpoint_answers_without_a_live_key(acme: Acme) -> None:
-    wrong = (None, "", "Bearer", "Bearer ", "Bearer nonsense", "Basic abc", f"Token {acme.key}", "Bearer \xff")
+def test_no_endpoint_answers_without_a_live_key(shared: Acme) -> None:
+    wrong = (None, "", "Bearer", "Bearer ", "Bearer nonsense", "Basic abc", f"Token {shared.key}", "Bearer \xff")
     for endpoint, header in itertools.product(ENDPOINTS, wrong):
         headers = {} if header is None else {"Authorization": header}
-        response = acme.client.open(PREFIX + path_of(endpoint, acme), method=endpoint.method, headers=headers)
+        response = shared.client.open(PREFIX + path_of(endpoint, shared), method=endpoint.method, headers=headers)
         assert "api-key create" in assert_refusal(response, 401, "unauthorized"), endpoint.path
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
@@ -236,20 +246,20 @@ def test_a_revoked_key_opens_nothing(acme: Acme, runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     "endpoint", [e for e in ENDPOINTS if "user_id" in e.path], ids=lambda e: f"{e.method} {e.path}"
 )
-def test_a_user_of_another_workspace_is_404_everywhere(acme: Acme, endpoint: Endpoint) -> None:
+def test_a_user_of_another_workspace_is_404_everywhere(shared: Acme, endpoint: Endpoint) -> None:
     said: dict[str, Any] = {"traits": {}} if endpoint.method == "PATCH" else {}
     body: dict[str, Any] = {"json": said} if endpoint.body else {}
-    foreign = acme.call(endpoint.method, path_of(endpoint, acme), acme.stranger, **body)
-    unknown = acme.call(endpoint.method, endpoint.path.replace("<user_id>", "nobody"), **body)
+    foreign = shared.call(endpoint.method, path_of(endpoint, shared), shared.stranger, **body)
+    unknown = shared.call(endpoint.method, endpoint.path.replace("<user_id>", "nobody"), **body)
     assert assert_refusal(foreign, 404, "not_found") == assert_refusal(unknown, 404, "not_found")
-    assert acme.get(f"/users/{acme.ann}")["traits"]["plan"] == "pro"
+    assert shared.get(f"/users/{shared.ann}")["traits"]["plan"] == "pro"
 
 
-def test_no_list_shows_anything_of_another_workspace(acme: Acme) -> None:
+def test_no_list_shows_anything_of_another_workspace(shared: Acme) -> None:
     for path in ("/users", "/events", "/conflicts", "/rejections", "/groups/crew/1", "/stats"):
-        mine, theirs = acme.call("GET", path).text, acme.call("GET", path, acme.stranger).text
-        assert "Stranger" not in mine and acme.ann in acme.call("GET", "/users").text
-        assert acme.ann not in theirs and "Acme" not in theirs
+        mine, theirs = shared.call("GET", path).text, shared.call("GET", path, shared.stranger).text
+        assert "Stranger" not in mine and shared.ann in shared.call("GET", "/users").text
+        assert shared.ann not in theirs and "Acme" not in theirs
 
 
 def test_every_route_under_the_prefix_is_in_the_table(app_on_both: Flask) -> None:
@@ -279,17 +289,17 @@ def test_every_route_under_the_prefix_is_in_the_table(app_on_both: Flask) -> Non
         ("/users", {"limit": ["1", "2"]}, {"limit"}),
     ],
 )
-def test_a_wrong_query_is_refused_by_name(acme: Acme, path: str, query: dict[str, Any], names: set[str]) -> None:
-    response = acme.call("GET", path, query_string=query)
+def test_a_wrong_query_is_refused_by_name(shared: Acme, path: str, query: dict[str, Any], names: set[str]) -> None:
+    response = shared.call("GET", path, query_string=query)
     message = assert_refusal(response, 400, "invalid_request")
     assert response.json is not None and set(response.json["errors"]) == names
     assert all(name in message for name in names)
 
 
 @pytest.mark.parametrize("path", ["/users", "/events", "/conflicts", "/rejections", "/users/{ann}/events"])
-def test_a_wrong_cursor_is_refused_in_words(acme: Acme, path: str) -> None:
+def test_a_wrong_cursor_is_refused_in_words(shared: Acme, path: str) -> None:
     for cursor in ("nonsense", "", "\0", "WyJ1c2VycyIsMV0"):
-        response = acme.call("GET", path.replace("{ann}", acme.ann), query_string={"cursor": cursor})
+        response = shared.call("GET", path.replace("{ann}", shared.ann), query_string={"cursor": cursor})
         assert "next_cursor" in assert_refusal(response, 400, "invalid_cursor")
 
 
@@ -313,9 +323,9 @@ def test_pages_follow_each_other(acme: Acme) -> None:
     ],
 )
 def test_addresses_that_do_not_exist_are_refused_in_the_same_shape(
-    acme: Acme, method: str, path: str, status: int, code: str
+    shared: Acme, method: str, path: str, status: int, code: str
 ) -> None:
-    response = acme.client.open(path, method=method)
+    response = shared.client.open(path, method=method)
     assert_refusal(response, status, code)
     assert (status == 405) == ("Allow" in response.headers)
 
@@ -356,11 +366,13 @@ def test_a_user_is_changed(acme: Acme) -> None:
         ("text", 400, "not_object_or_array"),
     ],
 )
-def test_a_change_that_cannot_be_is_refused_and_changes_nothing(acme: Acme, body: Any, status: int, code: str) -> None:
-    before = acme.get(f"/users/{acme.ann}")
-    response = acme.call("PATCH", f"/users/{acme.ann}", json=body)
+def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
+    shared: Acme, body: Any, status: int, code: str
+) -> None:
+    before = shared.get(f"/users/{shared.ann}")
+    response = shared.call("PATCH", f"/users/{shared.ann}", json=body)
     assert_refusal(response, status, code)
-    assert acme.get(f"/users/{acme.ann}") == before
+    assert shared.get(f"/users/{shared.ann}") == before
 
 
 def test_a_username_of_somebody_else_is_refused(acme: Acme) -> None:
@@ -383,8 +395,8 @@ def test_a_username_of_somebody_else_is_refused(acme: Acme) -> None:
         ({"data": b" " * (1024 * 1024 + 1), "content_type": "application/json"}, 413, "body_too_large"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused(acme: Acme, more: dict[str, Any], status: int, code: str) -> None:
-    assert_refusal(acme.call("PATCH", f"/users/{acme.ann}", **more), status, code)
+def test_a_body_that_cannot_be_read_is_refused(shared: Acme, more: dict[str, Any], status: int, code: str) -> None:
+    assert_refusal(shared.call("PATCH", f"/users/{shared.ann}", **more), status, code)
 
 
 def test_an_erased_user_is_gone(acme: Acme) -> None:
@@ -432,8 +444,8 @@ def test_a_bug_says_nothing_of_what_it_met(acme: Acme, runtime: Runtime, capsys:
             session.connection().exec_driver_sql("ALTER TABLE hidden RENAME TO groups")
 
 
-def test_the_openapi_document_describes_every_endpoint(acme: Acme) -> None:
-    response = acme.client.get(f"{PREFIX}/openapi.json")
+def test_the_openapi_document_describes_every_endpoint(shared: Acme) -> None:
+    response = shared.client.get(f"{PREFIX}/openapi.json")
     assert response.status_code == 200
     described = response.json
     assert described is not None and described["openapi"] == "3.1.1"
@@ -465,8 +477,8 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def test_the_page_shows_every_endpoint_and_loads_nothing_from_elsewhere(acme: Acme) -> None:
-    response = acme.client.get("/api/docs")
+def test_the_page_shows_every_endpoint_and_loads_nothing_from_elsewhere(shared: Acme) -> None:
+    response = shared.client.get("/api/docs")
     assert response.status_code == 200 and response.mimetype == "text/html"
     for endpoint in ENDPOINTS:
         assert endpoint.summary in response.text
