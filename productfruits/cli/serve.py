@@ -64,10 +64,11 @@ def _spare_the_collector() -> None:
     """Look for garbage in cycles less often: messages make many small objects and hardly a cycle.
 
     With Python's own thresholds a third of the time of a large group went into looking through them again and again.
+    This one lies above what a full group holds, so that no group is looked through while it is worked on.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(200_000, 20, 100)
 
 
 def free_port(settings: Settings) -> int:
