@@ -71,8 +71,7 @@ class Front:
             answering = self._answering(scope)
             self._running += 1
             try:
-                # In a task of asyncio's own: granian's cannot be cancelled, and every deadline rests on that.
-                await asyncio.get_running_loop().create_task(answering(scope, receive, send))
+                await answering(scope, receive, send)
             finally:
                 self._running -= 1
 

@@ -37,6 +37,8 @@ from productfruits.turns import Turns
 LOCK_TIMEOUT_MS = 2_000
 #: Short admin and CLI transactions on SQLite wait this long for the writer.
 BUSY_TIMEOUT_MS = 5_000
+#: Statements that a connection keeps prepared: those of services.bulk come in a dozen sizes for each table.
+KEPT_STATEMENTS = 300
 #: Set by `begin_immediate` for transactions that are going to write.
 IMMEDIATE = "productfruits_immediate"
 #: Where a Postgres connection keeps what ends the pipeline that `services.bulk.in_one_go` began.
@@ -103,6 +105,10 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
             " -c idle_in_transaction_session_timeout=60000",
         },
     )
+
+    @event.listens_for(engine, "connect")
+    def keep(connection: Any, _record: Any) -> None:
+        connection.prepared_max = KEPT_STATEMENTS
 
     @event.listens_for(engine, "before_cursor_execute")
     def settle(connection: Connection, *_: Any) -> None:
@@ -182,7 +188,11 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         pool_use_lifo=True,
         json_serializer=encode_json,
         json_deserializer=msgspec.json.decode,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        connect_args={
+            "check_same_thread": False,
+            "timeout": BUSY_TIMEOUT_MS / 1000,
+            "cached_statements": KEPT_STATEMENTS,
+        },
     )
 
     @event.listens_for(engine, "connect")

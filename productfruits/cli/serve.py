@@ -9,7 +9,7 @@ import socket
 import click
 import structlog
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, TaskImpl
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -95,6 +95,7 @@ def granian(front: Front, host: str, port: int) -> Server:
         address=host,
         port=port,
         interface=Interfaces.ASGI,
+        task_impl=TaskImpl.asyncio,  # its other tasks cannot be cancelled, and deadlines of the front rest on that
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,

@@ -18,8 +18,9 @@ from sqlalchemy.types import TypeEngine
 
 from productfruits.database import IN_ONE_GO, Base, UtcDateTime, encode_json, table
 
-#: Rows of one statement at most; a power of two.
-PORTION_ROWS = 64
+#: How many rows one statement may have. Few sizes, so that the driver knows their statements, and close enough to each
+#: other that most numbers of rows need two of them at most.
+PORTIONS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 #: SQLAlchemy's own writes question marks, which would need the values in its order.
 NAMED_SQLITE = sqlite.dialect(paramstyle="named")
 
@@ -133,19 +134,18 @@ def _converter(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | No
 
 
 def _portions(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
-    """Portions of a few sizes only, so that the driver knows their statements.
+    """Portions of the sizes above.
 
     Not row by row: SQLite's driver lets go of the interpreter for every statement, and may wait long to get it back.
     """
-    start, size = 0, PORTION_ROWS
-    while start < len(values):
-        while size > len(values) - start:
-            size //= 2
-        yield values[start : start + size]
-        start += size
+    start = 0
+    for size in PORTIONS:
+        while size <= len(values) - start:
+            yield values[start : start + size]
+            start += size
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=512)
 def _marks(dialect: str, rows: int, columns: int) -> str:
     """The placeholders of so many rows: ?, or $1, $2, … where the driver passes the statement on unread."""
     marks = iter(f"${n}" if dialect == "postgresql" else "?" for n in range(1, rows * columns + 1))

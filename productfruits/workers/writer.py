@@ -26,9 +26,9 @@ log = structlog.get_logger()
 #: Largest group on SQLite, where all workspaces share one transaction and one sync.
 SQLITE_GROUP = 4_096
 #: Largest group on Postgres, where other processes wait for the workspace's lock meanwhile, and how long one may take:
-#: eight processes in turn stay within the patience of LOCK_TIMEOUT_MS.
+#: six processes in turn stay within the patience of LOCK_TIMEOUT_MS.
 POSTGRES_GROUP = 1_000
-POSTGRES_GROUP_S = 0.2
+POSTGRES_GROUP_S = 0.3
 #: However slow the machine, smaller groups than this are not worth their fixed cost of a dozen round trips.
 POSTGRES_GROUP_LEAST = 200
 #: Transactions that met another one are run again so often.
