@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.database import Base
 from productfruits.models import Conflict, DeadLetter, Erasure, Event, GroupMember, User, UserAlias, Visitor
-from productfruits.services import content_states, function_errors, outbox, pages, tombstones, users
+from productfruits.services import content_states, function_errors, objects, outbox, pages, tombstones, users
 from productfruits.services.locks import write_lock
 from productfruits.services.outbox import Change
 from productfruits.services.pages import Page
@@ -67,15 +67,15 @@ def remove(session: Session, workspace_id: int, user_id: str, requested_by: str,
     outbox.forget_subjects(
         session, workspace_id, outbox.OF_CONFLICTS, {str(number) for number in session.scalars(disputed)}
     )
+    texts = user_ids | anonymous_ids | {text for text in (user.email, user.email_key) if text}
+    objects.forget(session, workspace_id, texts)
     erased = Erased(
         users=1,
         aliases=_delete(session, UserAlias, workspace_id, UserAlias.user_id == user_id),
         events=_delete(session, Event, workspace_id, mine),
         memberships=_delete(session, GroupMember, workspace_id, GroupMember.user_id == user_id),
         conflicts=_delete(session, Conflict, workspace_id, in_conflict),
-        dead_letters=erase_dead_letters(
-            session, workspace_id, user_ids | anonymous_ids | {text for text in (user.email, user.email_key) if text}
-        ),
+        dead_letters=erase_dead_letters(session, workspace_id, texts),
     )
     _delete(session, Visitor, workspace_id, Visitor.anonymous_id.in_(anonymous_ids))
     content_states.erase(session, workspace_id, user_id, anonymous_ids)

@@ -2,11 +2,11 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from productfruits.models import StoredObject
@@ -36,6 +36,15 @@ def put(session: Session, workspace_id: int, calls: Sequence[Mapping[str, Any]],
         row.properties = {name: value for name, value in merged.items() if value is not None}
         row.updated_at = now
         session.flush()
+
+
+def forget(session: Session, workspace_id: int, ids: Set[str]) -> None:
+    """Delete the objects of all collections whose id is one of these: what is kept of a person under its own ids."""
+    session.execute(
+        delete(StoredObject)
+        .where(StoredObject.workspace_id == workspace_id, StoredObject.object_id.in_(ids))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def collections(session: Session, workspace_id: int) -> list[Collection]:

@@ -26,14 +26,16 @@ def status_of(served: Served, path: str) -> int:
 
 
 @contextlib.contextmanager
-def traced(pid: int, output: Path) -> Iterator[None]:
-    """The system calls of all threads of the process, in order, while the block runs."""
+def traced(served: Served, output: Path) -> Iterator[None]:
+    """The system calls of all threads of the server, in order, while the block runs."""
+    pid = served.process.pid
     calls = "trace=fdatasync,fsync,recvfrom,read,sendto,write,writev"
     strace = subprocess.Popen(["strace", "-f", "-s", "40", "-e", calls, "-p", str(pid), "-o", str(output)])
     try:
         deadline = time.monotonic() + PATIENCE_S
         while not output.exists() or not output.stat().st_size:
             assert time.monotonic() < deadline, "strace did not attach"
+            assert status_of(served, "/healthz") == 200  # a server with nothing to do makes no calls
             time.sleep(0.05)
         yield
     finally:
@@ -46,7 +48,7 @@ def test_the_disk_is_synced_between_request_and_reply(tmp_path: Path) -> None:
         hook = Hook.of(served)
         sender = Sender(served, hook)
         sender.post_until_taken([{"type": "track", "messageId": "warm", "userId": "u", "event": "Did"}])
-        with traced(served.process.pid, tmp_path / "calls"):
+        with traced(served, tmp_path / "calls"):
             for number in range(10):
                 message = {"type": "track", "messageId": f"m{number}", "userId": "u", "event": "Did"}
                 sender.post_until_taken([message])

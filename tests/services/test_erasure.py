@@ -15,13 +15,14 @@ from productfruits.models import (
     Event,
     Group,
     SeenMessage,
+    StoredObject,
     Tombstone,
     User,
     UserAlias,
     Visitor,
     Workspace,
 )
-from productfruits.services import erasure, retention, tombstones, user_export, users
+from productfruits.services import erasure, objects, retention, tombstones, user_export, users
 from productfruits.services.times import microseconds
 from tests.services import factories
 from tests.services.factories import NOW, workspace
@@ -44,6 +45,8 @@ def person(session: Session, owner: Workspace) -> User:
     factories.member(session, ida, "crew")
     factories.visitor(session, owner, "anon-ida")
     factories.conflict(session, factories.user(session, owner, f"bob-{owner.id}"), ida, email="ida@example.com")
+    for key in ("ida", "ida-2", "ida@example.com", "shoe"):
+        objects.put(session, owner.id, [{"collection": "people", "id": key, "properties": {"kept_for": owner.id}}], NOW)
     for number, body in enumerate((b'{"userId":"ida"}', b'{"traits":{"email":"IDA@EXAMPLE.COM"}}')):
         dead_letter(session, owner, number, body)
     return ida
@@ -104,6 +107,7 @@ def test_nothing_of_an_erased_user_is_left_in_any_table(session: Session) -> Non
     assert session.scalars(select(Event.user_id)).all() == [bob_id]
     assert session.scalars(select(DeadLetter.body)).all() == [b'{"userId":"bob"}']
     assert session.scalars(select(Group.group_id)).all() == ["crew"]  # the company is no person
+    assert session.scalars(select(StoredObject.object_id)).all() == ["shoe"]
 
 
 def test_the_same_person_in_another_workspace_stays(session: Session) -> None:
@@ -118,6 +122,8 @@ def test_the_same_person_in_another_workspace_stays(session: Session) -> None:
     for table in (User, UserAlias, Event, Visitor, DeadLetter):
         assert session.scalar(select(func.count()).select_from(table).where(table.workspace_id == other.id))
     assert users.find(session, other.id, email="ida@example.com") is not None
+    kept = select(StoredObject.object_id).where(StoredObject.workspace_id == other.id)
+    assert sorted(session.scalars(kept)) == ["ida", "ida-2", "ida@example.com", "shoe"]
 
 
 def test_every_key_of_the_person_is_buried_salted(session: Session) -> None:
