@@ -16,7 +16,16 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from productfruits.adoption import documents
 from productfruits.config import Settings
 from productfruits.segment.signature import sign
-from productfruits.services import audiences, contents, starters, themes, workspaces
+from productfruits.services import (
+    audiences,
+    contents,
+    function_instances,
+    functions,
+    objects,
+    starters,
+    themes,
+    workspaces,
+)
 from productfruits.workers.runtime import open_runtime
 from tests.browser import chromium
 from tests.served import Served, serve
@@ -56,7 +65,14 @@ class Furnished:
         parts = ("", "users", "users?q=nobody-at-all", "conflicts", "conflicts?show=all", "settings/segment")
         more = ("settings/admins", "settings/api-keys", "settings/audit", "settings/workspace")
         sending = ("destinations", *(f"destinations/{part}" for part in ("new", "new?kind=generic", "import", "hooks")))
-        code = ("functions", "functions/new", "functions/hooks", "functions/hooks/instances")
+        code = (
+            "functions",
+            "functions/new",
+            "functions/hooks",
+            "functions/hooks/instances",
+            "functions/hooks/instances/1",
+            "objects/shoes",
+        )
         content = (
             "content",
             "content?status=archived",
@@ -142,6 +158,9 @@ def _write_content(folder: Path, workspace_key: str) -> None:
         audiences.create(session, workspace_id, "grace", BAIT, named, now)
         contents.create(session, workspace_id, "tour", documents.load("tour", tour), now)
         themes.create(session, workspace_id, documents.load("theme", {"key": "house", "name": BAIT}), now)
+        function = functions.by_key(session, workspace_id, "hooks")
+        function_instances.connect(session, function, BAIT[:60], {"apiKey": "sk-1"}, now, runtime.vault)
+        objects.put(session, workspace_id, [{"collection": "shoes", "id": BAIT, "properties": {BAIT: BAIT}}], now)
 
 
 def launch_options() -> dict[str, Any]:
