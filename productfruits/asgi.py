@@ -227,7 +227,7 @@ class _Reading:
         self.is_done = is_done
 
     async def into(self, body: IncomingBody | PageBody) -> bytes | Answer:
-        """All of it, or the refusal that ends the reading."""
+        """All of it, or the refusal that ends the reading. To be called once."""
         refusal = body.refuse_early()
         if refusal is not None:
             return refusal
@@ -251,6 +251,8 @@ class _Reading:
             return body.TOO_SLOW
         finally:
             self._task = None
+            # Behind a slow one it stays in the line of deadlines for a while; what the request holds must not.
+            del self._receive
 
     def done(self) -> bool:
         return self._task is None

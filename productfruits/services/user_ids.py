@@ -51,7 +51,8 @@ class _Noise:
 
 _clock = _Clock()
 _noise = _Noise()
-os.register_at_fork(after_in_child=_noise.forget)
+if hasattr(os, "register_at_fork"):  # where there is no fork there is no such child
+    os.register_at_fork(after_in_child=_noise.forget)
 
 
 def new() -> str:

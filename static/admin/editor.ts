@@ -14,7 +14,7 @@ function fit(root: ParentNode): void {
 
 type Typed = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
-// What the controls hold, by name. Radio buttons and boxes are told apart by what they would send.
+// What the controls hold, by name.
 function held(root: ParentNode): Map<string, string> {
   const values = new Map<string, string>();
   for (const control of root.querySelectorAll<Typed>("[name]:not([type=hidden]):not(button)")) {

@@ -1,6 +1,7 @@
 // The service. The only module that sends anything over the network.
 
 import type { Answer } from "./content";
+import { pause } from "./edge";
 
 export interface Asked {
   workspace: string;
@@ -52,6 +53,6 @@ async function insist(address: string, options?: RequestInit): Promise<Response>
     const status = answer?.status ?? 500;
     if (status < 500 && status !== 429 && status !== 408) throw new Refused();
     if (tried === RETRIES) throw new Error();
-    await new Promise((goOn) => setTimeout(goOn, 1000 * 2 ** tried * (1 + Math.random())));
+    await pause(1000 * 2 ** tried * (1 + Math.random()));
   }
 }

@@ -45,6 +45,10 @@ export function later(ms: number, work: () => unknown): Undo {
   return () => clearTimeout(timer);
 }
 
+export function pause(ms: number): Promise<void> {
+  return new Promise((goOn) => setTimeout(goOn, ms));
+}
+
 /** Waits until it has been left in peace for so long, then calls once. */
 export function settled(ms: number, work: () => unknown): { soon: () => void; undo: Undo } {
   let cancel: Undo = () => {};

@@ -2,7 +2,7 @@
 
 import type { Api, Asked } from "./api";
 import type { Answer } from "./content";
-import { guarded, later, listen, together, type Undo } from "./edge";
+import { guarded, later, listen, pause, together, type Undo } from "./edge";
 import type { Outbox } from "./outbox";
 
 export interface Sync {
@@ -46,6 +46,8 @@ export function openSync(world: SyncWorld): Sync {
       .flush()
       .then(question)
       .catch(() => null);
+    // What follows may show a tour: a task of its own, so that the page gets a word in between.
+    await pause(0);
     asking = false;
     if (answer && JSON.stringify(asked) === JSON.stringify(world.asked())) world.heard(answer, since);
   };
