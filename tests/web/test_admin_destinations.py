@@ -198,3 +198,16 @@ def test_a_destination_that_was_stopped_says_why_on_its_page_and_in_the_menu(own
         page = owner.page("/chat")
         assert words in page and " stopped</span>" in page and "Send test event" not in page
     assert "Stopped" not in owner.send("/chat/switch", on="1")
+
+
+def test_the_next_try_is_not_before_a_dead_receiver_is_asked_again(owner: Owner, runtime: Runtime) -> None:
+    # An address that nobody may be sent to, and so nobody answers.
+    owner.send("", kind="generic", name="Away", url="http://192.0.2.1/x", events="all", form="event")
+    owner.send("/away/try")
+    runtime.deliveries.run_once()
+    rests_until = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    with runtime.writing() as session:
+        session.execute(update(Destination).values(rests_until=rests_until))
+    page = owner.page("/away")
+    rests = re.search(r"left in peace until (.+? UTC)", page)
+    assert rests and f"Next try: {rests[1]}" in page
