@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from productfruits.config import PACKAGE
 from productfruits.errors import ProductFruitsError
-from productfruits.models import AdoptionSettings
+from productfruits.models import AdoptionSettings, IdentitySecret
 from productfruits.models.adoption import VERIFICATION
 
 EVENT_NAME_MAX = 200
@@ -26,6 +26,10 @@ RAW_NAMES = frozenset(event["raw"] for event in _VOCABULARY["events"])
 
 class UnknownVerification(ProductFruitsError):
     """Identity verification is off, report (counted only) or enforced (required)."""
+
+
+class NothingToVerifyWith(ProductFruitsError):
+    """No hash can be right yet, so nobody would see anything. Make a secret first, sign with it, and enforce then."""
 
 
 class UnknownTimeZone(ProductFruitsError):
@@ -103,6 +107,8 @@ def change(
     }
     if quiet_hours is not None and not 0 <= quiet_hours <= QUIET_HOURS_MAX:
         raise InvalidQuietTime()
+    if verification == "enforced" and not _can_verify(session, workspace_id):
+        raise NothingToVerifyWith()
     changes = {name: value for name, value in changes.items() if value is not None}
     if limit is not None:
         changes |= dict(zip(("limit_count", "limit_days"), _limit(*limit), strict=True))
@@ -125,6 +131,12 @@ def bump_generation(session: Session, workspace_id: int) -> None:
             index_elements=[AdoptionSettings.workspace_id], set_={"generation": AdoptionSettings.generation + 1}
         )
     )
+
+
+def _can_verify(session: Session, workspace_id: int) -> bool:
+    """Whether the workspace has a secret of the identity hash; the newest one never expires."""
+    live = IdentitySecret.revoked_at.is_(None) & IdentitySecret.expires_at.is_(None)
+    return bool(session.scalar(select(exists().where(IdentitySecret.workspace_id == workspace_id, live))))
 
 
 def _verification(said: str) -> str:

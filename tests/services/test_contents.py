@@ -380,7 +380,7 @@ def test_settings_have_defaults_until_they_are_changed(session: Session, acme: W
     changed = adoption_settings.change(
         session,
         acme.id,
-        verification="enforced",
+        verification="report",
         trusts_page=False,
         time_zone=" Europe/Prague ",
         event_names={"tour_started": " Guide  Started ", "tour_completed": None},
@@ -390,7 +390,7 @@ def test_settings_have_defaults_until_they_are_changed(session: Session, acme: W
     assert changed == adoption_settings.of(session, acme.id)
     assert changed == adoption_settings.Values(
         generation=1,
-        verification="enforced",
+        verification="report",
         trusts_page=False,
         time_zone="Europe/Prague",
         event_names={"tour_started": "Guide Started", "tour_completed": None},
@@ -400,7 +400,7 @@ def test_settings_have_defaults_until_they_are_changed(session: Session, acme: W
     )
     kept = adoption_settings.change(session, acme.id, allows_anonymous=False, limit=(None, None))
     assert (kept.verification, kept.quiet_hours, kept.limit_count, kept.allows_anonymous) == (
-        "enforced",
+        "report",
         24,
         None,
         False,

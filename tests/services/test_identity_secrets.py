@@ -78,3 +78,17 @@ def test_a_lost_key_is_not_no_secret_and_rotating_keys_takes_them_along(session:
     assert keyring.reencrypt(session, both) == 1
     [secret] = identity_secrets.live(session, owner.id, NOW, Vault([newer]))
     assert secret.key == made.secret.encode()
+
+
+def test_nothing_is_enforced_without_a_secret_that_a_hash_could_be_made_with(session: Session, vault: Vault) -> None:
+    owner = workspace(session)
+    with pytest.raises(adoption_settings.NothingToVerifyWith):
+        adoption_settings.change(session, owner.id, verification="enforced")
+    made = identity_secrets.rotate(session, owner.id, NOW, vault)
+    assert adoption_settings.change(session, owner.id, verification="enforced").verification == "enforced"
+    with pytest.raises(identity_secrets.StillEnforced):
+        identity_secrets.revoke(session, owner.id, made.secret_id, NOW)
+    adoption_settings.change(session, owner.id, verification="report")
+    identity_secrets.revoke(session, owner.id, made.secret_id, NOW)
+    with pytest.raises(adoption_settings.NothingToVerifyWith):
+        adoption_settings.change(session, owner.id, verification="enforced")
