@@ -1,11 +1,11 @@
 """How far users and visitors are in tours and checklists: read, written, moved, and begun anew."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, false, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from productfruits.adoption import states
@@ -149,12 +149,25 @@ def of_user(session: Session, workspace_id: int, user_id: str) -> list[Followed]
 
 def counts(session: Session, content: Content) -> dict[str, int]:
     """How many users and visitors are in which state."""
-    query = select(ContentState.state, func.count()).where(
-        ContentState.workspace_id == content.workspace_id, ContentState.content_id == content.id
+    return counts_by_content(session, [content])[content.id]
+
+
+def counts_by_content(session: Session, contents: Sequence[Content]) -> dict[int, dict[str, int]]:
+    """The same for many contents of one workspace: id -> state -> how many."""
+    found: dict[int, dict[str, int]] = {content.id: {} for content in contents}
+    void = [
+        and_(ContentState.content_id == content.id, ContentState.state_at < microseconds(content.reset_at))
+        for content in contents
+        if content.reset_at is not None
+    ]
+    query = (
+        select(ContentState.content_id, ContentState.state, func.count())
+        .where(ContentState.content_id.in_(found), not_(or_(false(), *void)))
+        .group_by(ContentState.content_id, ContentState.state)
     )
-    if content.reset_at is not None:
-        query = query.where(ContentState.state_at >= microseconds(content.reset_at))
-    return {state: number for state, number in session.execute(query.group_by(ContentState.state))}
+    for content_id, state, number in session.execute(query):
+        found[content_id][state] = number
+    return found
 
 
 def has_completed(session: Session, workspace_id: int) -> bool:

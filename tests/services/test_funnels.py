@@ -133,11 +133,20 @@ def test_what_one_user_was_shown_and_begins_anew(shop: Shop) -> None:
 
 def test_everybody_begins_anew_and_old_states_are_cleared_away(shop: Shop) -> None:
     content_id = shop.publish("tour", tour("welcome"), "first")
+    second_id = shop.publish("tour", tour("welcome"), "second")
+    unseen_id = shop.publish("tour", tour("welcome"), "unseen")
     shop.receive(*walked(content_id, "ada", "welcome"), *walked(content_id, "bob", "welcome", day=5))
+    shop.receive(*walked(second_id, "ada", "welcome"))
     with shop.sessions.begin() as session:
         content = contents.held(session, shop.workspace_id, "first")
         content_states.reset_everybody(session, content, NOW + dt.timedelta(days=2))
         assert content_states.counts(session, content) == {"in_progress": 1}
+        others = [contents.by_key(session, shop.workspace_id, key) for key in ("second", "unseen")]
+        assert content_states.counts_by_content(session, [content, *others]) == {
+            content_id: {"in_progress": 1},
+            second_id: {"in_progress": 1},
+            unseen_id: {},
+        }
     with shop.sessions.begin() as session:
         retention.prune(session, NOW, 0)
         left = session.scalars(select(ContentState).where(ContentState.content_id == content_id)).one()

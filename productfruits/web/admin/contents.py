@@ -35,7 +35,7 @@ def index(place: Place) -> ResponseReturnValue:
     status = status if status in contents.STATUSES else None
     with current_runtime().reading() as store:
         found = contents.page(store, place.workspace.id, status=status, cursor=request.args.get("after"))
-        counts = {content.id: content_states.counts(store, content) for content in found.rows}
+        counts = content_states.counts_by_content(store, found.rows)
     return render_template("content/index.html", found=found, status=status, counts=counts)
 
 
