@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.browser import chromium
 from tests.served import serve
@@ -21,9 +21,9 @@ IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PUBLIC_URL = "https://onboarding.example.com"
 EMAIL = "ada@example.com"
 PASSWORD = "a sentence for the pictures"
-SIZE = {"width": 1240, "height": 860}
+SIZE: ViewportSize = {"width": 1240, "height": 860}
 #: The form of a tour has its preview beside it.
-WIDE = {"width": 1480, "height": 1000}
+WIDE: ViewportSize = {"width": 1480, "height": 1000}
 #: Of the samples in productfruits/adoption/starters.
 TOUR, TOUR_BUTTON, TOUR_STEP = "First steps", "Show me", "Everything begins here"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -45,7 +45,7 @@ def main() -> None:
         user_id = max(people, key=lambda user: len(user["aliases"]))["id"]
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.arguments())
         for run, scheme in enumerate(SCHEMES, start=1):
-            context = browser.new_context(color_scheme=scheme, viewport=SIZE, device_scale_factor=2)  # type: ignore[arg-type]
+            context = browser.new_context(color_scheme=scheme, viewport=SIZE, device_scale_factor=2)
             page = context.new_page()
             _log_in(page, served.url)
             _take_store(page, f"{served.url}/w/{key}/", user_id, scheme)
@@ -80,7 +80,7 @@ def _take_content(page: Page, content: str, demo: str, scheme: str) -> None:
     page.get_by_role("button", name=TOUR_BUTTON).click()
     page.get_by_role("heading", name=TOUR_STEP).wait_for()
     _shoot(page, f"tour-{scheme}")
-    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.set_viewport_size(WIDE)
     page.goto(content, wait_until="networkidle")
     page.get_by_role("link", name=TOUR).click()
     page.wait_for_load_state("networkidle")

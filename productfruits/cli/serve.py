@@ -23,6 +23,7 @@ from productfruits.workers.runtime import Runtime
 try:  # waiting and waking costs less with it
     from uvloop import new_event_loop as new_event_loop
 except ImportError:  # Windows and PyPy have none
+    # Ignored: it promises any loop and uvloop's its own, and whoever calls it here takes any.
     from asyncio import new_event_loop as new_event_loop  # type: ignore[assignment]
 
 log = structlog.get_logger()

@@ -107,7 +107,8 @@ def change(
     }
     if quiet_hours is not None and not 0 <= quiet_hours <= QUIET_HOURS_MAX:
         raise InvalidQuietTime()
-    if verification == "enforced" and not _can_verify(session, workspace_id):
+    is_new = verification == "enforced" and of(session, workspace_id).verification != "enforced"
+    if is_new and not _can_verify(session, workspace_id):
         raise NothingToVerifyWith()
     changes = {name: value for name, value in changes.items() if value is not None}
     if limit is not None:

@@ -92,3 +92,12 @@ def test_nothing_is_enforced_without_a_secret_that_a_hash_could_be_made_with(ses
     identity_secrets.revoke(session, owner.id, made.secret_id, NOW)
     with pytest.raises(adoption_settings.NothingToVerifyWith):
         adoption_settings.change(session, owner.id, verification="enforced")
+
+
+def test_what_is_enforced_already_does_not_stop_other_changes(session: Session, vault: Vault) -> None:
+    owner = workspace(session)
+    identity_secrets.rotate(session, owner.id, NOW, vault)
+    newest = identity_secrets.rotate(session, owner.id, NOW, vault, DAY)
+    adoption_settings.change(session, owner.id, verification="enforced")
+    identity_secrets.revoke(session, owner.id, newest.secret_id, NOW)  # the one that is left ends in a day
+    assert not adoption_settings.change(session, owner.id, verification="enforced", trusts_page=False).trusts_page
