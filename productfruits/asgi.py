@@ -16,7 +16,7 @@ import structlog
 from flask import Flask
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.web import observation
 from productfruits.web.awaiting import Deadlines, Outcomes
 from productfruits.web.bridge import WsgiBridge

@@ -26,11 +26,11 @@ class Filter:
     changes: frozenset[str] = frozenset()
     audiences: frozenset[str] = frozenset()
 
-    def takes(self, kind: str, name: str | None, properties: Mapping[str, Any]) -> bool:
-        """True for an event of this kind and name."""
+    def takes(self, kind: str, name: str | None, *, is_adoption: bool) -> bool:
+        """True for an event of this kind and name; `is_adoption` is what the function of that name says of it."""
         if self.events == "none" or (self.types and kind not in self.types):
             return False
-        if self.events == "adoption" and not is_adoption(kind, properties):
+        if self.events == "adoption" and not is_adoption:
             return False
         return not self.names or name in self.names
 

@@ -17,9 +17,9 @@ from productfruits.adoption.states import State
 from productfruits.adoption.subjects import Subject
 from productfruits.identity.directory import Directory, Person, Placement, Sighting
 from productfruits.models import Event
-from productfruits.segment.messages import Message
 from productfruits.services import content_states, own_events
 from productfruits.services.adoption_events import OfContent, Told, event_digest
+from productfruits.services.arrivals import PreparedMessage
 from productfruits.services.content_states import Owner, States
 from productfruits.services.own_events import OwnEvent
 from productfruits.services.times import instant
@@ -62,20 +62,20 @@ class Following:
         self._written: list[tuple[_Holder, OwnEvent]] = []
         self._stored = self._load(sightings)
 
-    def follow(self, message: Message, placement: Placement, about: Told | None, now: dt.datetime) -> None:
+    def follow(self, message: PreparedMessage, placement: Placement, now: dt.datetime) -> None:
         """Take over what this message means; to be called after each message that was placed and is stored."""
         handed_over, self._handovers = self._handovers != self._directory.handovers, self._directory.handovers
         holder = self._holder(placement)
         if holder is None:
             return
-        began = None if about is None else self._advance(holder, about)
+        began = None if message.told is None else self._advance(holder, message.told)
         if not self._waiting.checklists:
             return
         if handed_over:
             due: Iterable[WaitingItem] = [item for each in self._waiting.checklists.values() for item in each.waiting]
         else:
             due = self._waiting.by_trait
-            if message.type == "track" and message.name is not None:
+            if message.sighting.kind == "track" and message.name is not None:
                 due = (*due, *self._waiting.by_event.get(message.name, ()))
             if began is not None and began in self._waiting.checklists:
                 due = (*due, *self._waiting.checklists[began].waiting)

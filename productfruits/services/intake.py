@@ -4,18 +4,15 @@ Whatever the grouping into transactions, the result is that of one message at a 
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
 
 from productfruits.identity.directory import Directory, Placement, Sighting
 from productfruits.models import Delivery, Event
-from productfruits.outgoing import chains
-from productfruits.segment.messages import Message, Parsed
 from productfruits.services import (
     adoption_events,
     bulk,
@@ -26,61 +23,24 @@ from productfruits.services import (
     people,
     rejections,
     seen_messages,
-    sightings,
     waiting_items,
 )
 from productfruits.services.adoption_events import Told
 from productfruits.services.adoption_intake import Following
+from productfruits.services.arrivals import Arrival, Prepared, PreparedMessage, Receipt, prepare
 from productfruits.services.locks import write_lock
-from productfruits.services.outbox import Change, Outlet
+from productfruits.services.outbox import Change, Offer, Outlet
 from productfruits.services.rejections import Refused
-from productfruits.services.times import microseconds
-
-#: Refused elements of one request that are logged one by one; the rest only counts.
-LOGGED_REFUSALS = 20
-NOTHING = Parsed(messages=(), refused=(), ignored=0)
-
-
-class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """One request whose sender is proven, with what could be read of it."""
-
-    workspace_id: int
-    connection_id: int | None
-    #: The secret that verified it, for "last used"; None where there was none.
-    secret_id: int | None
-    #: The way in: "webhook" (replays and test events come through it as well), "tracking", "function" or "api".
-    source: str
-    #: "server" or "public" (rule 10).
-    trust: Literal["server", "public"]
-    received_at: dt.datetime
-    parsed: Parsed = NOTHING
-    #: How many destinations of servers like this one the messages have come through (outgoing.chains).
-    depth: int = 0
-    #: A request that was refused as a whole after its connection was known: logged and counted, nothing else.
-    refusal: Refused | None = None
-
-
-@dataclass(slots=True)
-class Receipt:
-    """How many messages of one arrival were stored, seen before, knowingly ignored, and refused."""
-
-    accepted: int = 0
-    duplicates: int = 0
-    ignored: int = 0
-    rejected: int = 0
 
 
 @dataclass(slots=True)
 class _Candidate:
     """A message of the group whose id was not seen before."""
 
-    arrival: Arrival
+    arrival: Prepared
     receipt: Receipt
-    message: Message
-    message_id: str
+    message: PreparedMessage
     sighting: Sighting
-    #: What it tells about a tour or a checklist, if it is an adoption event.
-    told: Told | None = None
     content_id: int | None = None
     placement: Placement | None = None
 
@@ -105,6 +65,11 @@ class _Group:
 
 
 def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+    """Prepare the arrivals and `store` them."""
+    return store(session, [prepare(arrival) for arrival in arrivals], now)
+
+
+def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
     """Store the arrivals and answer a receipt for each, in their order. All or nothing: raises what the store raises.
 
     Repeating an arrival is safe: its messages count as duplicates and change nothing.
@@ -119,15 +84,20 @@ def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> 
 
 
 def _receive_workspace(
-    session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]], now: dt.datetime
+    session: Session, workspace_id: int, arrivals: Sequence[tuple[Prepared, Receipt]], now: dt.datetime
 ) -> None:
     with bulk.in_one_go(session):
         group = _new_messages(session, workspace_id, arrivals)
         _place(session, workspace_id, group, now)
         adoption_events.take_echoes(session, workspace_id, group.echoes, now)
         _log_refusals(session, workspace_id, group, arrivals)
-        events = _events(workspace_id, group.candidates) + group.own_events
-        deliveries = outbox.deliveries(session, workspace_id, group.outlets, events, group.changes, now)
+        stored = [candidate for candidate in group.candidates if _is_kept(candidate.placement)]
+        events = _events(workspace_id, stored) + group.own_events
+        deliveries = []
+        if group.outlets:
+            offers = [_offer(candidate) for candidate in stored]
+            offers += map(outbox.offer, group.own_events)
+            deliveries = outbox.deliveries(session, workspace_id, group.outlets, events, offers, group.changes, now)
         with bulk.in_one_go(session):  # again, if something rare has ended it
             bulk.insert(session, Event, events)
             bulk.insert(session, Delivery, deliveries)
@@ -135,32 +105,19 @@ def _receive_workspace(
             connection_counters.count(session, arrivals)
 
 
-def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Arrival, Receipt]]) -> _Group:
+def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Prepared, Receipt]]) -> _Group:
     """Leave out what was seen before, in the store or earlier in this very group."""
     group = _Group()
-    arrived = [
-        (arrival, receipt, message, adoption_events.told(message, arrival.received_at))
-        for arrival, receipt in arrivals
-        for message in arrival.parsed.messages
-    ]
-    digests = {m.message_id: seen_messages.digest(m.message_id) for _, _, m, _ in arrived if m.message_id}
-    known = _ask(
-        session, workspace_id, group, [*digests.values(), *(told.digest for *_, told in arrived if told is not None)]
-    )
-    for arrival, receipt, message, told in arrived:
-        own = [digests[message.message_id]] if message.message_id else []
-        if told is not None:
-            # An adoption event comes from the page and, under another messageId, through Segment.
-            own.append(told.digest)
-        message_id = message.message_id or f"made-up-{uuid.uuid4().hex}"
-        sighting = sightings.of_message(message, message_id, microseconds(arrival.received_at), arrival.trust)
-        if any(digest in known or digest in group.seen for digest in own):
+    arrived = [(arrival, receipt, message) for arrival, receipt in arrivals for message in arrival.messages]
+    known = _ask(session, workspace_id, group, [digest for *_, message in arrived for digest in message.digests])
+    for arrival, receipt, message in arrived:
+        if any(digest in known or digest in group.seen for digest in message.digests):
             receipt.duplicates += 1
-            if told is not None:
-                group.echoes.append((told, sighting))
+            if message.told is not None:
+                group.echoes.append((message.told, message.sighting))
             continue
-        group.seen |= dict.fromkeys(own, message.type == "delete")
-        group.candidates.append(_Candidate(arrival, receipt, message, message_id, sighting, told))
+        group.seen |= dict.fromkeys(message.digests, message.sighting.kind == "delete")
+        group.candidates.append(_Candidate(arrival, receipt, message, message.sighting))
     return group
 
 
@@ -199,20 +156,22 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
                 )
             case _:
                 candidate.receipt.ignored += 1
-        if placement.verdict == "stored" and candidate.message.type == "group" and candidate.sighting.group_id:
-            group_calls.append((candidate.sighting.group_id, candidate.message.traits, candidate.sighting.at))
+        if placement.verdict == "stored" and candidate.sighting.kind == "group" and candidate.sighting.group_id:
+            group_calls.append((candidate.sighting.group_id, candidate.message.group_traits, candidate.sighting.at))
         if following is not None and placement.verdict == "stored":
-            following.follow(candidate.message, placement, candidate.told, now)
+            following.follow(candidate.message, placement, now)
     groups.merge(session, workspace_id, group_calls, now)
     changes = directory.changes()
     conflicts = people.save(session, workspace_id, changes, now)
     if following is not None:
         following.save()
-        group.own_events = following.events({c.message_id: c.arrival.received_at for c in group.candidates})
+        group.own_events = following.events(
+            {c.sighting.message_id or "": c.arrival.received_at for c in group.candidates}
+        )
         group.seen |= dict.fromkeys(following.digests(), False)
     if any(outlet.filter.changes for outlet in group.outlets):
         spoken_of = [
-            (candidate.placement.user.id, max(candidate.arrival.depth, chains.depth(candidate.message.context)))
+            (candidate.placement.user.id, candidate.message.depth)
             for candidate in group.candidates
             if candidate.placement is not None and candidate.placement.user is not None
         ]
@@ -222,20 +181,30 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
 def _following(session: Session, workspace_id: int, group: _Group, directory: Directory) -> Following | None:
     """Who follows what these messages mean for tours and checklists; None where they can mean nothing."""
     waiting = waiting_items.load(session, workspace_id, group.generation)
-    events = [candidate.told for candidate in group.candidates if candidate.told is not None]
+    events = [c.message.told for c in group.candidates if c.message.told is not None]
     contents = adoption_events.find_contents(session, workspace_id, events) if events else {}
     for candidate in group.candidates:
-        if candidate.told is not None and candidate.told in contents:
-            candidate.content_id = contents[candidate.told].id
+        told = candidate.message.told
+        if told is not None and told in contents:
+            candidate.content_id = contents[told].id
     if not contents and not waiting.checklists:
         return None
     names = {
-        candidate.message_id: candidate.message.name
+        candidate.sighting.message_id or "": candidate.message.name
         for candidate in group.candidates
-        if candidate.message.type == "track" and candidate.message.name
+        if candidate.sighting.kind == "track" and candidate.message.name
     }
     seen = [candidate.sighting for candidate in group.candidates]
     return Following(session, workspace_id, directory, waiting, contents, seen, names)
+
+
+def _is_kept(placement: Placement | None) -> bool:
+    return placement is not None and placement.verdict == "stored" and not placement.dropped
+
+
+def _offer(candidate: _Candidate) -> Offer:
+    message = candidate.message
+    return Offer(candidate.sighting.kind, message.name, message.is_adoption, message.depth)
 
 
 def _events(workspace_id: int, candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:
@@ -243,16 +212,16 @@ def _events(workspace_id: int, candidates: Sequence[_Candidate]) -> list[dict[st
     rows = []
     for candidate in candidates:
         placement, message, sighting = candidate.placement, candidate.message, candidate.sighting
-        if placement is None or placement.verdict != "stored" or placement.dropped:
+        if placement is None:
             continue
         rows.append(
             {
                 "workspace_id": workspace_id,
                 "user_id": placement.user.id if placement.user else None,
-                "type": message.type,
+                "type": sighting.kind,
                 "name": message.name,
-                "message_id": candidate.message_id,
-                "timestamp": message.timestamp or candidate.arrival.received_at,
+                "message_id": sighting.message_id,
+                "timestamp": message.timestamp,
                 "received_at": candidate.arrival.received_at,
                 "source": candidate.arrival.source,
                 "signed": message.signed,
@@ -262,24 +231,23 @@ def _events(workspace_id: int, candidates: Sequence[_Candidate]) -> list[dict[st
                 "previous_id": sighting.previous_id,
                 "group_id": sighting.group_id,
                 "content_id": candidate.content_id,
-                "properties": message.traits if message.type in ("identify", "group") else message.properties,
-                "context": chains.with_depth(message.context, candidate.arrival.depth),
+                "properties": msgspec.Raw(message.properties),
+                "context": msgspec.Raw(message.context),
             }
         )
     return rows
 
 
 def _log_refusals(
-    session: Session, workspace_id: int, group: _Group, arrivals: Sequence[tuple[Arrival, Receipt]]
+    session: Session, workspace_id: int, group: _Group, arrivals: Sequence[tuple[Prepared, Receipt]]
 ) -> None:
     """Count what was not stored, and keep the reasons of what was refused."""
     for arrival, receipt in arrivals:
-        receipt.ignored += arrival.parsed.ignored
-        receipt.rejected += len(arrival.parsed.refused) + (arrival.refusal is not None)
+        receipt.ignored += arrival.ignored
+        receipt.rejected += arrival.refused_count + (arrival.refusal is not None)
         if arrival.refusal is not None:
             group.refused.append(arrival.refusal)
         group.refused.extend(
-            Refused(arrival.received_at, arrival.source, refusal.code, refusal.detail)
-            for refusal in arrival.parsed.refused[:LOGGED_REFUSALS]
+            Refused(arrival.received_at, arrival.source, refusal.code, refusal.detail) for refusal in arrival.refused
         )
     rejections.record(session, workspace_id, group.refused)

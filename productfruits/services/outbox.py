@@ -36,6 +36,16 @@ class Outlet:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Of an event, what destinations choose by, and how many servers like this one it came through."""
+
+    kind: str
+    name: str | None
+    is_adoption: bool
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A change of a user: "user.created" and the like. `subject`: the user's id, or the conflict's."""
 
@@ -75,36 +85,37 @@ def deliveries(
     workspace_id: int,
     taking: Sequence[Outlet],
     events: Sequence[dict[str, Any]],
+    offers: Sequence[Offer],
     changed: Sequence[Change],
     now: dt.datetime,
 ) -> list[dict[str, Any]]:
     """The rows of events and changes that are stored together; gives the events (rows without an id) their ids for it.
 
-    The caller holds the workspace's write lock.
+    `offers`: one for each event. The caller holds the workspace's write lock.
     """
-    if not taking:
-        return []
     for event, event_id in zip(events, _next_event_ids(session, len(events)), strict=True):
         event["id"] = event_id
-    return [*deliveries_of_events(taking, events, now), *_deliveries_of_changes(workspace_id, taking, changed, now)]
+    return [
+        *deliveries_of_events(taking, events, offers, now),
+        *_deliveries_of_changes(workspace_id, taking, changed, now),
+    ]
+
+
+def offer(event: Mapping[str, Any]) -> Offer:
+    """The offer of an event, a row of the event table."""
+    is_adoption = filters.is_adoption(event["type"], event["properties"])
+    return Offer(event["type"], event["name"], is_adoption, chains.depth(event["context"]))
 
 
 def deliveries_of_events(
-    taking: Sequence[Outlet], events: Sequence[Mapping[str, Any]], now: dt.datetime
+    taking: Sequence[Outlet], events: Sequence[Mapping[str, Any]], offers: Sequence[Offer], now: dt.datetime
 ) -> list[dict[str, Any]]:
-    """The rows of these events (rows of the event table, each with its id) for the outlets that take them."""
+    """The rows of these events (each with its id, its workspace and its offer) for the outlets that take them."""
     return [
-        _row(
-            event["workspace_id"],
-            outlet.id,
-            now,
-            "event.stored",
-            event_id=event["id"],
-            depth=chains.depth(event["context"]),
-        )
-        for event in events
+        _row(event["workspace_id"], outlet.id, now, "event.stored", event_id=event["id"], depth=offered.depth)
+        for event, offered in zip(events, offers, strict=True)
         for outlet in taking
-        if outlet.filter.takes(event["type"], event["name"], event["properties"])
+        if outlet.filter.takes(offered.kind, offered.name, is_adoption=offered.is_adoption)
     ]
 
 

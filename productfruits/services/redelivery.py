@@ -119,7 +119,8 @@ def replay(
         .limit(chunk)
     ).mappings()
     found: Sequence[Any] = events.all()
-    rows = outbox.deliveries_of_events([Outlet(destination.id, filters.read(destination.filter))], found, now)
+    outlet = Outlet(destination.id, filters.read(destination.filter))
+    rows = outbox.deliveries_of_events([outlet], found, [outbox.offer(event) for event in found], now)
     bulk.insert(
         session,
         Delivery,

@@ -27,9 +27,9 @@ from productfruits.outgoing.http import Egress
 from productfruits.segment import messages, reader
 from productfruits.segment.messages import Parsed
 from productfruits.services import function_errors, function_instances, function_requests, function_runs, objects
+from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.services.function_errors import Failed
 from productfruits.services.function_instances import Runnable
-from productfruits.services.intake import Arrival, Receipt
 from productfruits.services.vault import Undecryptable, Vault
 from productfruits.workers.store_faults import where
 from productfruits.workers.writer import NotStored, Writer

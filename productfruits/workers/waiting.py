@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Arrival, Prepared, Receipt
+from productfruits.workers.transactions import Fallen
 
 #: What a sender is told in the end: what became of the request, or why it must come again.
 Outcome = Receipt | ProductFruitsError
@@ -16,6 +17,8 @@ class Waiting:
     """One arrival and whom to tell. `body` is kept only for the case that the arrival turns out to be poison."""
 
     arrival: Arrival
+    #: The arrival as the store takes it, or why it could not be made so.
+    prepared: Prepared | Fallen
     body: bytes
     done: Callable[[Outcome], None]
     #: True once nobody waits for the answer any more: it is not worth a place in a group.

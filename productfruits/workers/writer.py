@@ -5,20 +5,19 @@ disk serves a whole group, so that waiting costs nothing when it is quiet and li
 """
 
 import datetime as dt
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services import dead_letters, intake
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services import dead_letters
+from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.workers.metrics import Metrics
-from productfruits.workers.store_faults import Fault, classify, code, where
+from productfruits.workers.store_faults import Fault, where
+from productfruits.workers.transactions import Committed, Fallen, OwnTransactions, Transactions, prepared
 from productfruits.workers.waiting import Outcome, Waiting, WaitingRoom
 
 log = structlog.get_logger()
@@ -31,8 +30,6 @@ POSTGRES_GROUP = 1_000
 POSTGRES_GROUP_S = 0.3
 #: However slow the machine, smaller groups than this are not worth their fixed cost of a dozen round trips.
 POSTGRES_GROUP_LEAST = 200
-#: Transactions that met another one are run again so often.
-ATTEMPTS = 5
 #: Segment's shortest patience is 5 s: whoever still waits then is told to come again while somebody listens.
 ANSWER_WITHIN_S = 4.0
 #: After a failure of the store the server calls itself not ready for so long, unless something was stored since.
@@ -55,12 +52,6 @@ class Poisonous(NotStored):
     """This request cannot be stored as it is, which is our fault. Send it again; in the end it is set aside."""
 
 
-class Receive(Protocol):
-    """Stores arrivals in the session's transaction, as services.intake.receive does."""
-
-    def __call__(self, session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]: ...
-
-
 class Writer:
     """Stores arrivals in groups. One a process; on SQLite one a store."""
 
@@ -71,17 +62,20 @@ class Writer:
         *,
         is_sqlite: bool,
         queue_messages: int,
-        receive: Receive = intake.receive,
+        transactions: Transactions | None = None,
         before_group: Callable[[], None] | None = None,
         between_groups: Callable[[], None] | None = None,
         on_death: Callable[[], None] | None = None,
     ) -> None:
-        """`before_group` and `between_groups` run in the writer's thread, around each transaction and never in it;
-        `between_groups` also when nudged. `on_death` runs when the writer gives up."""
+        """`transactions` says where they are made, if not in the writer's thread.
+
+        `before_group` and `between_groups` run in that thread, around each transaction and never in it;
+        `between_groups` also when nudged. `on_death` runs when the writer gives up.
+        """
         self._sessions = sessions
         self._metrics = metrics
         self._is_sqlite = is_sqlite
-        self._receive = receive
+        self._transactions = transactions or OwnTransactions(sessions)
         self._before_group = before_group
         self._between_groups = between_groups
         self._on_death = on_death
@@ -130,7 +124,7 @@ class Writer:
         Raises `StoreBusy` or `StoreUnavailable` at once when it is not taken on. `body` is the raw request, which is
         kept for the operator if it cannot be stored at all.
         """
-        waiting = Waiting(arrival, body, done)
+        waiting = Waiting(arrival, prepared(arrival), body, done)
         with self._wake:
             self.check_room(arrival.workspace_id)
             if self._thread is None:
@@ -222,51 +216,53 @@ class Writer:
             self._taken_at = None
 
     def _store(self, group: list[Waiting]) -> None:
-        try:
-            receipts = self._commit(group)
-        except Exception as err:  # the loop's edge: whatever it is, somebody waits for an answer
-            fault = classify(err)
-            self._metrics.store_faults.labels(fault.value).inc()
-            log.warning("store_failed", fault=fault.value, error=type(err).__name__, where=where(err), code=code(err))
-            if fault is not Fault.UNEXPECTED:
-                self._failed_at = time.monotonic()
-                self._answer(group, [StoreUnavailable()] * len(group))
-            elif len(group) == 1:
-                self._answer(group, [self._set_aside(group[0], err)])
-            else:
-                # One of them is poison: halves, in order, until it stands alone.
-                middle = len(group) // 2
-                self._store(group[:middle])
-                self._store(group[middle:])
+        committed = self._commit(group)
+        if isinstance(committed, Committed):
+            self._failed_at = None
+            self._answer(group, committed.receipts)
             return
-        self._failed_at = None
-        self._answer(group, receipts)
+        self._metrics.store_faults.labels(committed.fault.value).inc()
+        log.warning(
+            "store_failed",
+            fault=committed.fault.value,
+            error=committed.error,
+            where=committed.where,
+            code=committed.code,
+        )
+        if committed.fault is not Fault.UNEXPECTED:
+            self._failed_at = time.monotonic()
+            self._answer(group, [StoreUnavailable()] * len(group))
+        elif len(group) == 1:
+            self._answer(group, [self._set_aside(group[0], committed)])
+        else:
+            # One of them is poison: halves, in order, until it stands alone.
+            middle = len(group) // 2
+            self._store(group[:middle])
+            self._store(group[middle:])
 
-    def _commit(self, group: Sequence[Waiting]) -> list[Receipt]:
-        messages = sum(waiting.weight for waiting in group)
-        arrivals = [waiting.arrival for waiting in group]
-        for attempt in range(1, ATTEMPTS + 1):
-            began = time.perf_counter()
-            try:
-                with self._sessions.begin() as session:
-                    receipts = self._receive(session, arrivals, dt.datetime.now(dt.UTC))
-            except Exception as err:
-                if classify(err) is not Fault.AGAIN or attempt == ATTEMPTS:
-                    raise
-                self._metrics.store_faults.labels(Fault.AGAIN.value).inc()
-                time.sleep(random.uniform(0, 0.02 * attempt))
-                continue
-            break
-        took = time.perf_counter() - began
+    def _commit(self, group: Sequence[Waiting]) -> Committed | Fallen:
+        began = time.perf_counter()
+        arrivals = []
+        for waiting in group:
+            if isinstance(waiting.prepared, Fallen):
+                return waiting.prepared
+            arrivals.append(waiting.prepared)
+        committed = self._transactions.commit(arrivals)
+        if committed.repeated:
+            self._metrics.store_faults.labels(Fault.AGAIN.value).inc(committed.repeated)
+        if isinstance(committed, Committed):
+            self._learn(sum(waiting.weight for waiting in group), time.perf_counter() - began)
+        return committed
+
+    def _learn(self, messages: int, took: float) -> None:
         self._metrics.commit_seconds.observe(took)
         self._metrics.group_messages.observe(messages)
         if not self._is_sqlite:
             # Towards as many messages as fit into the time that others should have to wait for the lock.
             fits = int(POSTGRES_GROUP_S * messages / max(took, 1e-6))
             self._group_cap = max(POSTGRES_GROUP_LEAST, min(POSTGRES_GROUP, (self._group_cap + fits) // 2))
-        return receipts
 
-    def _set_aside(self, waiting: Waiting, err: Exception) -> Outcome:
+    def _set_aside(self, waiting: Waiting, why: Fallen) -> Outcome:
         arrival = waiting.arrival
         if arrival.refusal is not None:
             return Poisonous()
@@ -277,7 +273,7 @@ class Writer:
                     arrival.workspace_id,
                     waiting.body,
                     source=arrival.source,
-                    reason=f"{type(err).__name__} at {where(err)}",
+                    reason=f"{why.error} at {why.where}",
                     now=dt.datetime.now(dt.UTC),
                 )
         except Exception as worse:  # the loop's edge

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from productfruits.models import DeadLetter
 from productfruits.services import intake
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Prepared, Receipt
 from productfruits.web.ingest.door import Door
 from productfruits.workers.runtime import Runtime
+from productfruits.workers.transactions import OwnTransactions
 from productfruits.workers.writer import Writer
 from tests.faults.ledger import Hook, Ledger, Sender, loading, query, serving_on, stored_messages
 from tests.served import Served, serve
@@ -71,12 +72,15 @@ def test_poison_is_refused_four_times_and_then_set_aside(app: Flask) -> None:
     runtime: Runtime = app.extensions["productfruits"]
     door: Door = app.extensions["productfruits.door"]
 
-    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
-        if any(message.name == "Poison" for each in arrivals for message in each.parsed.messages):
+    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+        if any(message.name == "Poison" for each in arrivals for message in each.messages):
             raise ZeroDivisionError
-        return intake.receive(session, arrivals, now)
+        return intake.store(session, arrivals, now)
 
-    door.writer = Writer(runtime.sessions, runtime.metrics, is_sqlite=True, queue_messages=100, receive=receive)
+    transactions = OwnTransactions(runtime.sessions, store)
+    door.writer = Writer(
+        runtime.sessions, runtime.metrics, is_sqlite=True, queue_messages=100, transactions=transactions
+    )
     connected, http = connect(runtime), WsgiHttp(app)
     poison = {"type": "track", "messageId": "p", "userId": "u", "event": "Poison"}
     replies = [connected.post(http, poison) for _ in range(6)]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.segment.messages import Message, Parsed
 from productfruits.services import intake
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Arrival, Receipt
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.models import Content, ContentState, Event, User
 from productfruits.segment.messages import Message
 from productfruits.services import content_states, erasure, same_person, workspaces
+from productfruits.services.arrivals import Receipt
 from productfruits.services.content_states import load
-from productfruits.services.intake import Receipt
 from tests.services.contents import checklist, happened, publish, tour
 from tests.services.messages import NOW, arrival, message, receive
 

@@ -17,7 +17,7 @@ from productfruits.models import Event, SeenMessage
 from productfruits.segment import messages, reader
 from productfruits.segment.signature import Signed
 from productfruits.services import workspaces
-from productfruits.services.intake import Arrival
+from productfruits.services.arrivals import Arrival
 from productfruits.workers.checkpoints import Checkpoints
 from productfruits.workers.ingest_lock import AlreadyServed, IngestLock
 from productfruits.workers.metrics import Metrics

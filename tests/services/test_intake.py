@@ -25,7 +25,7 @@ from productfruits.models import (
 )
 from productfruits.segment.messages import Message, Parsed, Refusal
 from productfruits.services import connections, intake, rejections, workspaces
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.services.vault import Vault
 from tests.services.messages import NOW, arrival, message, receive
 

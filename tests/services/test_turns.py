@@ -9,7 +9,7 @@ from productfruits.database import begin_immediate, make_engine, make_sessions
 from productfruits.segment import messages, reader
 from productfruits.segment.signature import Signed
 from productfruits.services import workspaces
-from productfruits.services.intake import Arrival
+from productfruits.services.arrivals import Arrival
 from productfruits.turns import Turns
 from productfruits.workers.runtime import open_runtime
 from productfruits.workers.writer import StoreBusy

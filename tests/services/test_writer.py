@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -16,10 +17,11 @@ from productfruits.models import DeadLetter, Event
 from productfruits.segment import messages, reader
 from productfruits.segment.signature import Signed
 from productfruits.services import intake, workspaces
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Arrival, Prepared, Receipt
 from productfruits.workers.metrics import Metrics
+from productfruits.workers.transactions import OwnTransactions, Store
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import Poisonous, Receive, StoreBusy, StoreUnavailable, Writer
+from productfruits.workers.writer import Poisonous, StoreBusy, StoreUnavailable, Writer
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PATIENCE_S = 60.0
@@ -35,19 +37,18 @@ def workspace_id(sessions: sessionmaker[Session]) -> int:
 
 @pytest.fixture
 def make_writer(sessions: sessionmaker[Session]) -> Iterator[MakeWriter]:
-    made: list[Writer] = []
+    with ExitStack() as stack:
 
-    def make(**options: Any) -> Writer:
-        options = {"queue_messages": 1_000, **options}
-        with sessions() as session:
-            is_sqlite = session.get_bind().dialect.name == "sqlite"
-        writer = Writer(sessions, Metrics(), is_sqlite=is_sqlite, **options)
-        made.append(writer)
-        return writer
+        def make(*, store: Store = intake.store, **options: Any) -> Writer:
+            with sessions() as session:
+                is_sqlite = session.get_bind().dialect.name == "sqlite"
+            transactions = OwnTransactions(sessions, store)
+            options = {"queue_messages": 1_000, **options}
+            writer = Writer(sessions, Metrics(), is_sqlite=is_sqlite, transactions=transactions, **options)
+            stack.callback(writer.stop, PATIENCE_S)
+            return writer
 
-    yield make
-    for writer in made:
-        writer.stop(PATIENCE_S)
+        yield make
 
 
 class Outcomes:
@@ -80,11 +81,11 @@ class Gate:
         self.opened = threading.Event()
         self.groups: list[int] = []
 
-    def __call__(self, session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+    def __call__(self, session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
         self.groups.append(len(arrivals))
         self.entered.set()
         assert self.opened.wait(PATIENCE_S)
-        return intake.receive(session, arrivals, now)
+        return intake.store(session, arrivals, now)
 
 
 def arrival(workspace_id: int, message_id: str, event: str = "Clicked", count: int = 1) -> Arrival:
@@ -110,7 +111,7 @@ def test_a_receipt_means_that_it_is_stored(
 
 def test_everybody_who_waits_shares_one_commit(make_writer: MakeWriter, workspace_id: int) -> None:
     gate, outcomes = Gate(), Outcomes()
-    writer = make_writer(receive=gate)
+    writer = make_writer(store=gate)
     writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
     assert gate.entered.wait(PATIENCE_S)
     for n in range(10):
@@ -122,7 +123,7 @@ def test_everybody_who_waits_shares_one_commit(make_writer: MakeWriter, workspac
 
 def test_it_refuses_at_once_when_too_much_waits(make_writer: MakeWriter, workspace_id: int) -> None:
     gate, outcomes = Gate(), Outcomes()
-    writer = make_writer(receive=gate, queue_messages=4)
+    writer = make_writer(store=gate, queue_messages=4)
     writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
     assert gate.entered.wait(PATIENCE_S)
     writer.submit(arrival(workspace_id, "large", count=3), outcomes.listener("large"))
@@ -135,28 +136,28 @@ def test_it_refuses_at_once_when_too_much_waits(make_writer: MakeWriter, workspa
     writer.check_room(workspace_id)
 
 
-def poisoned_by(event: str, error: type[Exception] = ValueError) -> Receive:
+def poisoned_by(event: str, error: type[Exception] = ValueError) -> Store:
     """The real intake, with a bug that one event's name runs into."""
 
-    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
-        receipts = intake.receive(session, arrivals, now)
-        if any(message.name == event for each in arrivals for message in each.parsed.messages):
+    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+        receipts = intake.store(session, arrivals, now)
+        if any(message.name == event for each in arrivals for message in each.messages):
             raise error("a bug of ours")
         return receipts
 
-    return receive
+    return store
 
 
 def test_poison_fails_alone(make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int) -> None:
     outcomes = Outcomes()
-    receive, gate = poisoned_by("Poison"), Gate()
+    store, gate = poisoned_by("Poison"), Gate()
 
-    def slow(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+    def slow(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
         gate.entered.set()
         assert gate.opened.wait(PATIENCE_S)
-        return receive(session, arrivals, now)
+        return store(session, arrivals, now)
 
-    writer = make_writer(receive=slow)
+    writer = make_writer(store=slow)
     writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
     assert gate.entered.wait(PATIENCE_S)
     for n in range(9):
@@ -172,7 +173,7 @@ def test_poison_fails_alone(make_writer: MakeWriter, sessions: sessionmaker[Sess
 def test_the_fifth_failure_sets_the_bytes_aside_and_is_acknowledged(
     make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
 ) -> None:
-    writer = make_writer(receive=poisoned_by("Poison"))
+    writer = make_writer(store=poisoned_by("Poison"))
     poison = arrival(workspace_id, "p", "Poison")
     for _ in range(4):
         with pytest.raises(Poisonous):
@@ -195,13 +196,13 @@ def test_two_transactions_that_met_are_run_again(
         psycopg.errors.UniqueViolation(),
     ]
 
-    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
-        receipts = intake.receive(session, arrivals, now)
+    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+        receipts = intake.store(session, arrivals, now)
         if failures:
             raise OperationalError("INSERT", {}, failures.pop())
         return receipts
 
-    writer = make_writer(receive=receive)
+    writer = make_writer(store=store)
     assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
     assert stored(sessions) == {"a-0"}
 
@@ -221,12 +222,12 @@ def test_a_store_that_is_away_fails_nobody_for_good(
 ) -> None:
     failures = [failure]
 
-    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
         if failures:
             raise OperationalError("INSERT", {}, failures.pop())
-        return intake.receive(session, arrivals, now)
+        return intake.store(session, arrivals, now)
 
-    writer = make_writer(receive=receive)
+    writer = make_writer(store=store)
     with pytest.raises(StoreUnavailable):
         writer.receive(arrival(workspace_id, "a"), PATIENCE_S, body=b"raw")
     assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
@@ -253,7 +254,7 @@ def test_stopping_finishes_what_was_accepted_and_takes_nothing_more(
     make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
 ) -> None:
     gate, outcomes = Gate(), Outcomes()
-    writer = make_writer(receive=gate)
+    writer = make_writer(store=gate)
     for n in range(5):
         writer.submit(arrival(workspace_id, f"m{n}"), outcomes.listener(f"m{n}"))
     assert gate.entered.wait(PATIENCE_S)
@@ -271,7 +272,7 @@ def test_stopping_finishes_what_was_accepted_and_takes_nothing_more(
 
 def test_who_cannot_be_finished_in_time_is_told_to_come_again(make_writer: MakeWriter, workspace_id: int) -> None:
     gate, outcomes = Gate(), Outcomes()
-    writer = make_writer(receive=gate)
+    writer = make_writer(store=gate)
     writer.submit(arrival(workspace_id, "stuck"), outcomes.listener("stuck"))
     assert gate.entered.wait(PATIENCE_S)
     writer.submit(arrival(workspace_id, "left"), outcomes.listener("left"))
@@ -289,13 +290,13 @@ def test_a_dead_writer_is_restarted_once_and_then_gives_up(
 ) -> None:
     lethal = [True, False, True]
 
-    def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
         if lethal.pop(0):
             raise Killing
-        return intake.receive(session, arrivals, now)
+        return intake.store(session, arrivals, now)
 
     gave_up = threading.Event()
-    writer = make_writer(receive=receive, on_death=gave_up.set)
+    writer = make_writer(store=store, on_death=gave_up.set)
     with pytest.raises(StoreUnavailable):
         writer.receive(arrival(workspace_id, "a"), PATIENCE_S)
     assert writer.is_well
@@ -311,9 +312,22 @@ def test_a_dead_writer_is_restarted_once_and_then_gives_up(
     assert stored(sessions) == {"a-0"}
 
 
+def test_what_cannot_be_prepared_waits_for_its_turn_and_is_set_aside(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    writer = make_writer()
+    parsed = messages.Parsed(({"no": "message"},), (), 0)  # type: ignore[arg-type]
+    broken = Arrival(workspace_id, None, None, "webhook", "server", NOW, parsed=parsed)
+    for _ in range(4):
+        with pytest.raises(Poisonous):
+            writer.receive(broken, PATIENCE_S, body=b"raw")
+    assert writer.receive(broken, PATIENCE_S, body=b"raw") == Receipt(rejected=1)
+    assert writer.receive(arrival(workspace_id, "a"), PATIENCE_S) == Receipt(accepted=1)
+
+
 def test_a_listener_that_fails_costs_nobody_else_the_answer(make_writer: MakeWriter, workspace_id: int) -> None:
     gate, outcomes = Gate(), Outcomes()
-    writer = make_writer(receive=gate)
+    writer = make_writer(store=gate)
 
     def failing(_: Outcome) -> None:
         raise RuntimeError("the loop is closed")
@@ -332,7 +346,7 @@ def test_workspaces_do_not_mix_in_one_group(
     with sessions.begin() as session:
         other_id = workspaces.create(session, "Other", NOW).id
     gate, outcomes = Gate(), Outcomes()
-    writer = make_writer(receive=gate)
+    writer = make_writer(store=gate)
     writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
     assert gate.entered.wait(PATIENCE_S)
     for n in range(4):

@@ -5,8 +5,8 @@ from typing import Any
 
 from productfruits.segment import messages, user_object
 from productfruits.segment.reader import Body, Element
+from productfruits.services.arrivals import Arrival
 from productfruits.services.documents import Document
-from productfruits.services.intake import Arrival
 from productfruits.web import current_runtime
 from productfruits.web.api import sent_schemas
 from productfruits.web.api.endpoints import Caller, endpoint

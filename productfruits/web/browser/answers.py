@@ -3,7 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from productfruits.services.intake import Receipt
+from productfruits.services.arrivals import Receipt
 from productfruits.web.ingest.answers import Answer, refused
 
 #: No credentials are ever looked at, so every origin may read; frames that isolate themselves may load it as well.

@@ -11,7 +11,7 @@ import structlog
 from productfruits.adoption import vocabulary
 from productfruits.segment import timestamps
 from productfruits.segment.messages import Message, Parsed, Refusal
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.services.sites import Site
 from productfruits.web.browser import answers, content
 from productfruits.web.browser.door import BrowserDoor, Speaker, refuses

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from productfruits.services.intake import Receipt
+from productfruits.services.arrivals import Receipt
 
 _encode = msgspec.json.Encoder().encode
 

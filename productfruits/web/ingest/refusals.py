@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 
 from productfruits.errors import ProductFruitsError
+from productfruits.services.arrivals import Arrival
 from productfruits.services.connections import LiveConnection
-from productfruits.services.intake import Arrival
 from productfruits.services.rejections import Refused
 from productfruits.workers.waiting import Outcome
 from productfruits.workers.writer import Writer

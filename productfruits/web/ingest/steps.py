@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services.intake import Arrival, Receipt
+from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.web.ingest import answers
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody

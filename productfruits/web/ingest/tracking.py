@@ -13,8 +13,8 @@ from productfruits.segment import messages, tracking
 from productfruits.segment.messages import MalformedMessage
 from productfruits.segment.reader import Unreadable
 from productfruits.segment.tracking import Post
+from productfruits.services.arrivals import Arrival
 from productfruits.services.connections import LiveConnection
-from productfruits.services.intake import Arrival
 from productfruits.web.ingest import answers, cors, inflating, keys, steps
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody, Limits

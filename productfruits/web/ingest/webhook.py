@@ -6,8 +6,8 @@ from productfruits.segment import messages, reader, signature
 from productfruits.segment.messages import MalformedMessage
 from productfruits.segment.reader import Unreadable
 from productfruits.segment.signature import BadSignature
+from productfruits.services.arrivals import Arrival
 from productfruits.services.connections import LiveConnection
-from productfruits.services.intake import Arrival
 from productfruits.web.ingest import answers, steps
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody

@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow
 import pytest
 
-from productfruits.outgoing.filters import Filter, read
+from productfruits.outgoing.filters import Filter, is_adoption, read
 from productfruits.outgoing.schemas import DestinationShape, stored_body
 
 URL = {"name": "Hooks", "url": "https://hooks.example.com/x"}
@@ -76,11 +76,11 @@ def test_what_cannot_work_is_refused_where_it_stands(said: dict[str, Any], where
 
 def test_a_filter_takes_what_it_says() -> None:
     adoption = Filter("adoption", names=frozenset(["Tour Started"]))
+    assert adoption.takes("track", "Tour Started", is_adoption=True)
+    assert not adoption.takes("track", "Tour Started", is_adoption=False)
+    assert not adoption.takes("track", "Tour Completed", is_adoption=True)
     ours = {"source": "productfruits"}
-    assert adoption.takes("track", "Tour Started", ours)
-    assert not adoption.takes("track", "Tour Started", {})
-    assert not adoption.takes("track", "Tour Completed", ours)
-    assert not adoption.takes("page", "Tour Started", ours)
+    assert is_adoption("track", ours) and not is_adoption("page", ours) and not is_adoption("track", {})
     changes = read({"events": "none", "changes": ["user.created"]})
     assert changes.takes_change("user.created") and not changes.takes_change("user.deleted")
-    assert not changes.takes("track", "Did", {})
+    assert not changes.takes("track", "Did", is_adoption=False)

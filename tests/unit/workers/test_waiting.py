@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from productfruits.segment.messages import Parsed, Refusal
-from productfruits.services.intake import Arrival
+from productfruits.services.arrivals import Arrival, prepare
 from productfruits.workers.waiting import Waiting, WaitingRoom
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -15,7 +15,7 @@ NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 def waiting(workspace_id: int, weight: int = 1, name: str = "") -> Waiting:
     refused = tuple(Refusal(n, "not_an_object", name) for n in range(weight))
     arrival = Arrival(workspace_id, None, None, "webhook", "server", NOW, parsed=Parsed((), refused, 0))
-    return Waiting(arrival, name.encode(), lambda _: None)
+    return Waiting(arrival, prepare(arrival), name.encode(), lambda _: None)
 
 
 def names(group: list[Waiting]) -> list[str]:

@@ -1,0 +1,78 @@
+"""One group of arrivals, one transaction: what the writer asks for, and how it is told why there was none."""
+
+import datetime as dt
+import random
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+from sqlalchemy.orm import Session, sessionmaker
+
+from productfruits.services import intake
+from productfruits.services.arrivals import Arrival, Prepared, Receipt, prepare
+from productfruits.workers.store_faults import Fault, classify, code, where
+
+#: Transactions that met another one are run again so often.
+ATTEMPTS = 5
+
+
+class Store(Protocol):
+    """Stores arrivals in the session's transaction, as services.intake.store does."""
+
+    def __call__(self, session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]: ...
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """Receipts of the arrivals, in their order, and how often the transaction met another one before."""
+
+    receipts: list[Receipt]
+    repeated: int = 0
+
+
+class Fallen(msgspec.Struct, frozen=True):
+    """Why nothing of the group is stored. Says where and what, and never the error's words: they may quote a sender."""
+
+    fault: Fault
+    error: str
+    where: str
+    code: str | None
+    repeated: int = 0
+
+
+def prepared(arrival: Arrival) -> Prepared | Fallen:
+    """The arrival as the store takes it; if that fails, as if the store had refused it, so that it waits its turn."""
+    try:
+        return prepare(arrival)
+    except Exception as err:  # nobody foresaw it
+        return Fallen(Fault.UNEXPECTED, type(err).__name__, where(err), None)
+
+
+class Transactions(Protocol):
+    """Where transactions are made."""
+
+    def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
+        """Store the arrivals in one transaction, or none of them."""
+        ...
+
+
+class OwnTransactions:
+    """Transactions of this process."""
+
+    def __init__(self, sessions: sessionmaker[Session], store: Store = intake.store) -> None:
+        self._sessions = sessions
+        self._store = store
+
+    def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
+        repeated = 0
+        while True:
+            try:
+                with self._sessions.begin() as session:
+                    receipts = self._store(session, arrivals, dt.datetime.now(dt.UTC))
+                return Committed(receipts, repeated)
+            except Exception as err:
+                fault = classify(err)
+                if fault is not Fault.AGAIN or repeated == ATTEMPTS - 1:
+                    return Fallen(fault, type(err).__name__, where(err), code(err), repeated)
+            repeated += 1
+            time.sleep(random.uniform(0, 0.02 * repeated))
