@@ -82,6 +82,11 @@ SETTINGS = (
     Setting("METRICS_TOKEN", "none", "Bearer token for /metrics; without it only a loopback server answers."),
     Setting("THREADS", "16", "Threads for pages and the API; waiting webhooks need none."),
     Setting("QUEUE_MESSAGES", "20000", "Messages that may wait for the store before senders are told to come back."),
+    Setting(
+        "WRITER_PROCESS",
+        "auto",
+        "on: `serve` stores in a process of its own (Linux only); off: in a thread; auto: on where two processors are.",
+    ),
     Setting("EVENT_RETENTION_DAYS", "0", "Events older than this many days are deleted; 0 keeps them."),
     Setting("LOG_LEVEL", "info", f"One of {', '.join(LOG_LEVELS)}."),
     Setting("LOG_FORMAT", "json", "json (one object a line) or console (for people)."),
@@ -106,6 +111,7 @@ class Settings:
     metrics_token: str | None = None
     threads: int = 16
     queue_messages: int = 20_000
+    writer_process: str = "auto"
     event_retention_days: int = 0
     log_level: str = "info"
     log_format: str = "json"
@@ -149,6 +155,7 @@ def load() -> Settings:
             metrics_token=env.str("METRICS_TOKEN", "") or None,
             threads=env.int("THREADS", 16, validate=_between(1, 256)),
             queue_messages=env.int("QUEUE_MESSAGES", 20_000, validate=_between(1, 10_000_000)),
+            writer_process=env.str("WRITER_PROCESS", "auto", validate=_one_of(("auto", *SWITCH))),
             event_retention_days=env.int("EVENT_RETENTION_DAYS", 0, validate=_between(0, 100_000)),
             log_level=env.str("LOG_LEVEL", "info", validate=_one_of(LOG_LEVELS)),
             log_format=env.str("LOG_FORMAT", "json", validate=_one_of(LOG_FORMATS)),

@@ -49,11 +49,12 @@ def serve() -> None:
         settings = dataclasses.replace(settings, port=free_port(settings))
         app = create_app(settings)
         runtime: Runtime = app.extensions["productfruits"]
+        _spare_the_collector()
+        runtime.fork_writer()
         runtime.start()
     except ProductFruitsError as err:
         raise click.ClickException(str(err)) from err
     _introduce(settings, runtime)
-    _spare_the_collector()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         died = runner.run(_serve(app, settings))
     runtime.close()

@@ -51,7 +51,7 @@ class Metrics:
         )
         self.wal_bytes = Gauge("productfruits_wal_bytes", "Size of SQLite's WAL file.", registry=self.registry)
         self.writer_deaths = Counter(
-            "productfruits_writer_deaths", "Times the writer thread ended unexpectedly.", registry=self.registry
+            "productfruits_writer_deaths", "Times the writer or its process ended unexpectedly.", registry=self.registry
         )
 
     def request(self, route: str, method: str, status: int) -> Counter:

@@ -23,6 +23,7 @@ from productfruits.services.functions import FunctionsOff
 from productfruits.services.keyring import Keyring
 from productfruits.services.vault import Vault
 from productfruits.turns import Turns
+from productfruits.workers import writer_process
 from productfruits.workers.checkpoints import Checkpoints
 from productfruits.workers.deliveries import Deliveries
 from productfruits.workers.function_sending import evaluator
@@ -33,6 +34,7 @@ from productfruits.workers.page_notes import PageNotes
 from productfruits.workers.retention import Retention
 from productfruits.workers.source_functions import SourceFunctions
 from productfruits.workers.writer import Writer
+from productfruits.workers.writer_process import WriterProcess
 
 #: What was accepted is stored within this time after SIGTERM; supervisors kill after a little more.
 DRAIN_S = 10.0
@@ -70,6 +72,8 @@ class Runtime:
     checkpoints: Checkpoints | None
     ingest_lock: IngestLock | None
     turns: Turns | None
+    #: Where the writer's transactions are made, if not in its thread.
+    writer_process: WriterProcess | None = None
     #: Called when the writer has died twice; `serve` ends the process then.
     on_writer_death: list[Callable[[], object]] = field(default_factory=list)
     _started: bool = False
@@ -102,6 +106,18 @@ class Runtime:
         with self.sessions.begin() as session:
             begin_immediate(session)
             yield session
+
+    def fork_writer(self) -> None:
+        """Have the transactions of the writer made in a process of their own, where that is wanted and helps.
+
+        To be called before `start`, while this process has one thread.
+        """
+        wanted = self.settings.writer_process
+        if wanted == "off" or not writer_process.CAN_FORK or (wanted == "auto" and writer_process.processors() < 2):
+            return
+        self.engine.dispose()
+        self.writer_process = writer_process.fork(self.settings.database_url)
+        self.writer.use(self.writer_process)
 
     def start(self) -> None:
         """Begin to take webhooks in. Raises `AlreadyServed` on a SQLite store that another process serves.
@@ -141,6 +157,8 @@ class Runtime:
             if self.sandbox is not None:
                 self.sandbox.close()
             self.writer.stop(drain_s)
+            if self.writer_process is not None:
+                self.writer_process.close()
             if self._started and self.checkpoints is not None:
                 self.checkpoints.stop()
             self.sites.close()

@@ -23,14 +23,14 @@ class Store(Protocol):
     def __call__(self, session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]: ...
 
 
-class Committed(msgspec.Struct, frozen=True):
+class Committed(msgspec.Struct, frozen=True, tag=True):
     """Receipts of the arrivals, in their order, and how often the transaction met another one before."""
 
     receipts: list[Receipt]
     repeated: int = 0
 
 
-class Fallen(msgspec.Struct, frozen=True):
+class Fallen(msgspec.Struct, frozen=True, tag=True):
     """Why nothing of the group is stored. Says where and what, and never the error's words: they may quote a sender."""
 
     fault: Fault
@@ -38,6 +38,10 @@ class Fallen(msgspec.Struct, frozen=True):
     where: str
     code: str | None
     repeated: int = 0
+
+
+class Lost(Exception):
+    """Whoever was to make the transaction is gone. It may have been made."""
 
 
 def prepared(arrival: Arrival) -> Prepared | Fallen:
@@ -49,10 +53,10 @@ def prepared(arrival: Arrival) -> Prepared | Fallen:
 
 
 class Transactions(Protocol):
-    """Where transactions are made."""
+    """Where transactions are made: in this process, or in one of their own (workers.writer_process)."""
 
     def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
-        """Store the arrivals in one transaction, or none of them."""
+        """Store the arrivals in one transaction, or none of them. May raise `Lost`."""
         ...
 
 

@@ -15,21 +15,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.errors import ProductFruitsError
 from productfruits.services import dead_letters
 from productfruits.services.arrivals import Arrival, Receipt
+from productfruits.workers.group_size import GroupSize
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.store_faults import Fault, where
-from productfruits.workers.transactions import Committed, Fallen, OwnTransactions, Transactions, prepared
+from productfruits.workers.transactions import Committed, Fallen, Lost, OwnTransactions, Transactions, prepared
 from productfruits.workers.waiting import Outcome, Waiting, WaitingRoom
 
 log = structlog.get_logger()
 
-#: Largest group on SQLite, where all workspaces share one transaction and one sync.
-SQLITE_GROUP = 4_096
-#: Largest group on Postgres, where other processes wait for the workspace's lock meanwhile, and how long one may take:
-#: six processes in turn stay within the patience of LOCK_TIMEOUT_MS.
-POSTGRES_GROUP = 1_000
-POSTGRES_GROUP_S = 0.3
-#: However slow the machine, smaller groups than this are not worth their fixed cost of a dozen round trips.
-POSTGRES_GROUP_LEAST = 200
 #: Segment's shortest patience is 5 s: whoever still waits then is told to come again while somebody listens.
 ANSWER_WITHIN_S = 4.0
 #: After a failure of the store the server calls itself not ready for so long, unless something was stored since.
@@ -83,13 +76,17 @@ class Writer:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._group: list[Waiting] = []
-        self._group_cap = SQLITE_GROUP if is_sqlite else POSTGRES_GROUP
+        self._size = GroupSize(is_sqlite=is_sqlite)
         self._nudged = False
         self._stopping = False
         self._deaths = 0
         self._taken_at: float | None = None
         self._failed_at: float | None = None
         metrics.waiting.set_function(lambda: self._room.messages)
+
+    def use(self, transactions: Transactions) -> None:
+        """Have the transactions made there. To be called before `start`."""
+        self._transactions = transactions
 
     def start(self) -> None:
         """Begin to store. Safe to repeat; without it the first arrival starts the thread."""
@@ -201,7 +198,7 @@ class Writer:
             with self._wake:
                 while not (self._room.messages or self._nudged or self._stopping):
                     self._wake.wait()
-                group = self._group = self._room.take(self._group_cap, one_workspace=not self._is_sqlite)
+                group = self._group = self._room.take(self._size.most, one_workspace=not self._is_sqlite)
                 if not group and self._stopping:
                     return
                 self._nudged = False
@@ -247,20 +244,21 @@ class Writer:
             if isinstance(waiting.prepared, Fallen):
                 return waiting.prepared
             arrivals.append(waiting.prepared)
-        committed = self._transactions.commit(arrivals)
+        try:
+            committed = self._transactions.commit(arrivals)
+        except Lost:
+            log.error("writer_process_lost", meaning="this process stores by itself from now on, which is slower")
+            self._metrics.writer_deaths.inc()
+            self._transactions = OwnTransactions(self._sessions)
+            return Fallen(Fault.AWAY, "Lost", "writer_process", None)
         if committed.repeated:
             self._metrics.store_faults.labels(Fault.AGAIN.value).inc(committed.repeated)
         if isinstance(committed, Committed):
-            self._learn(sum(waiting.weight for waiting in group), time.perf_counter() - began)
+            messages, took_s = sum(waiting.weight for waiting in group), time.perf_counter() - began
+            self._metrics.commit_seconds.observe(took_s)
+            self._metrics.group_messages.observe(messages)
+            self._size.learn(messages, took_s)
         return committed
-
-    def _learn(self, messages: int, took: float) -> None:
-        self._metrics.commit_seconds.observe(took)
-        self._metrics.group_messages.observe(messages)
-        if not self._is_sqlite:
-            # Towards as many messages as fit into the time that others should have to wait for the lock.
-            fits = int(POSTGRES_GROUP_S * messages / max(took, 1e-6))
-            self._group_cap = max(POSTGRES_GROUP_LEAST, min(POSTGRES_GROUP, (self._group_cap + fits) // 2))
 
     def _set_aside(self, waiting: Waiting, why: Fallen) -> Outcome:
         arrival = waiting.arrival

@@ -156,20 +156,16 @@ def loading(ledger: Ledger, served: Served, hook: Hook, *, singles: int = 6, arr
 Serving = Callable[[], contextlib.AbstractContextManager[Served]]
 
 
-def serving_on(database_url: str, data_dir: Path) -> Serving:
+def serving_on(database_url: str, data_dir: Path, **settings: str) -> Serving:
     """Starts `productfruits serve` on the same store and with the same keys as often as it is called."""
-    encryption_key = Fernet.generate_key().decode()
-
-    def start() -> contextlib.AbstractContextManager[Served]:
-        return serve(
-            data_dir,
-            DATABASE_URL=database_url,
-            SECRET_KEY="only-for-tests-" + "k" * 32,
-            ENCRYPTION_KEYS=encryption_key,
-            LOG_LEVEL="warning",
-        )
-
-    return start
+    environment: dict[str, Any] = {
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": "only-for-tests-" + "k" * 32,
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "LOG_LEVEL": "warning",
+        **settings,
+    }
+    return lambda: serve(data_dir, **environment)
 
 
 def query(database_url: str, statement: str) -> list[tuple[Any, ...]]:

@@ -1,6 +1,8 @@
 """A dead writer, a poisonous message, a secret revoked elsewhere."""
 
 import datetime as dt
+import os
+import re
 import signal
 import sys
 import time
@@ -53,6 +55,55 @@ def wound(served: Served, times: int) -> None:
     served.process.send_signal(signal.SIGUSR1)
     while served.output().count("mortally wounded") < times:
         time.sleep(0.01)
+
+
+def writer_process(served: Served) -> int:
+    """The process in which the server makes its transactions."""
+    started = re.search(r'"pid": (\d+), "event": "writer_process_started"', served.output())
+    assert started, served.output()
+    return int(started[1])
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text().partition("State:")[2].partition("\n")[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_when_the_writers_process_is_killed_nothing_is_lost_and_the_server_goes_on(
+    database_url: str, tmp_path: Path
+) -> None:
+    ledger = Ledger()
+    with serving_on(database_url, tmp_path, WRITER_PROCESS="on", LOG_LEVEL="info")() as served:
+        hook = Hook.of(served)
+        with loading(ledger, served, hook):
+            ledger.wait_for_acknowledged(100)
+            os.kill(writer_process(served), signal.SIGKILL)
+            ledger.wait_for_acknowledged(len(ledger.acknowledged) + 300)
+        assert "writer_process_lost" in served.output()
+        ledger.send_the_rest_again(served, hook)
+        rows = stored_messages(database_url)
+        ledger.judge(rows)
+        assert rows.keys() == ledger.sent.keys()
+    assert set(ledger.statuses) <= {200, 503}
+
+
+def test_the_writers_process_ends_with_its_server(database_url: str, tmp_path: Path) -> None:
+    serving = serving_on(database_url, tmp_path, WRITER_PROCESS="on", LOG_LEVEL="info")
+    with serving() as served:
+        stopped = writer_process(served)
+        assert is_running(stopped)
+    assert not is_running(stopped)
+    (tmp_path / "serve.log").unlink()
+    with serving() as served:
+        killed = writer_process(served)
+        served.process.kill()
+        served.process.wait()
+        until = time.monotonic() + 10
+        while is_running(killed):
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
 
 def test_a_secret_revoked_by_another_process_stops_working(database_url: str, tmp_path: Path) -> None:

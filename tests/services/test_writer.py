@@ -1,9 +1,11 @@
 """The writer: one commit for everybody who waits, and nobody is told "stored" who is not."""
 
 import datetime as dt
+import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -18,13 +20,17 @@ from productfruits.segment import messages, reader
 from productfruits.segment.signature import Signed
 from productfruits.services import intake, workspaces
 from productfruits.services.arrivals import Arrival, Prepared, Receipt
+from productfruits.workers import writer_process
 from productfruits.workers.metrics import Metrics
-from productfruits.workers.transactions import OwnTransactions, Store
+from productfruits.workers.transactions import OwnTransactions, Store, Transactions
 from productfruits.workers.waiting import Outcome
 from productfruits.workers.writer import Poisonous, StoreBusy, StoreUnavailable, Writer
+from productfruits.workers.writer_process import WriterProcess
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PATIENCE_S = 60.0
+#: The process group of nobody: no such child.
+NOBODY = 2**22 + 1
 
 MakeWriter = Callable[..., Writer]
 
@@ -35,20 +41,43 @@ def workspace_id(sessions: sessionmaker[Session]) -> int:
         return workspaces.create(session, "Acme", NOW).id
 
 
-@pytest.fixture
-def make_writer(sessions: sessionmaker[Session]) -> Iterator[MakeWriter]:
+@pytest.fixture(params=["thread", "pipe"])
+def make_writer(request: pytest.FixtureRequest, sessions: sessionmaker[Session]) -> Iterator[MakeWriter]:
+    """Writers whose transactions are made in their own thread, or by whoever is at the other end of a pipe."""
     with ExitStack() as stack:
 
         def make(*, store: Store = intake.store, **options: Any) -> Writer:
             with sessions() as session:
                 is_sqlite = session.get_bind().dialect.name == "sqlite"
-            transactions = OwnTransactions(sessions, store)
+            transactions: Transactions = OwnTransactions(sessions, store)
+            if request.param == "pipe":
+                transactions = stack.enter_context(through_pipe(transactions))
             options = {"queue_messages": 1_000, **options}
             writer = Writer(sessions, Metrics(), is_sqlite=is_sqlite, transactions=transactions, **options)
             stack.callback(writer.stop, PATIENCE_S)
             return writer
 
         yield make
+
+
+@contextmanager
+def through_pipe(transactions: Transactions) -> Iterator[WriterProcess]:
+    """The two ends of a writer's process, the far one in a thread of this one."""
+    theirs_in, ours_out = os.pipe()
+    ours_in, theirs_out = os.pipe()
+    far = threading.Thread(target=far_end, args=(transactions, theirs_in, theirs_out))
+    far.start()
+    yield WriterProcess(NOBODY, ours_out, ours_in)
+    os.close(ours_out)
+    os.close(ours_in)
+    far.join(PATIENCE_S)
+
+
+def far_end(transactions: Transactions, receiving: int, answering: int) -> None:
+    with suppress(Killing):
+        writer_process.serve(transactions, receiving, answering)
+    os.close(receiving)
+    os.close(answering)
 
 
 class Outcomes:
@@ -285,6 +314,7 @@ class Killing(BaseException):
     """Nothing that a loop's edge catches."""
 
 
+@pytest.mark.parametrize("make_writer", ["thread"], indirect=True)
 def test_a_dead_writer_is_restarted_once_and_then_gives_up(
     make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
 ) -> None:
@@ -310,6 +340,48 @@ def test_a_dead_writer_is_restarted_once_and_then_gives_up(
     with pytest.raises(StoreUnavailable):
         writer.submit(arrival(workspace_id, "c"), Outcomes().listener("c"))
     assert stored(sessions) == {"a-0"}
+
+
+def is_storing(writer: Writer) -> bool:
+    # mypy believes that a property never changes.
+    return writer.is_storing
+
+
+@pytest.mark.parametrize("make_writer", ["pipe"], indirect=True)
+def test_when_the_writers_process_is_lost_the_server_stores_by_itself(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+        raise Killing
+
+    gave_up = threading.Event()
+    writer = make_writer(store=store, on_death=gave_up.set)
+    with pytest.raises(StoreUnavailable):
+        writer.receive(arrival(workspace_id, "a"), PATIENCE_S)
+    assert not is_storing(writer)
+    assert [writer.receive(arrival(workspace_id, name), PATIENCE_S) for name in "ab"] == [Receipt(accepted=1)] * 2
+    assert stored(sessions) == {"a-0", "b-0"}
+    assert is_storing(writer) and writer.is_well and not gave_up.is_set()
+
+
+@pytest.mark.parametrize("make_writer", ["pipe"], indirect=True)
+def test_all_of_a_message_goes_through_the_pipe(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    """What is too large for one frame format, or for the pipe at once, as well."""
+    traits = {
+        "number": 2**70,
+        "text": "\u0000\ufffd\U0001f600",
+        "large": "x" * 3_000_000,
+        "list": [1, 1.5, None, {"a": True}],
+    }
+    body = reader.read(json.dumps({"type": "identify", "messageId": "m", "userId": "u", "traits": traits}).encode())
+    parsed = messages.parse(body, signed=None)
+    writer = make_writer()
+    whole = Arrival(workspace_id, None, None, "api", "server", NOW, parsed=parsed, refusal=None)
+    assert writer.receive(whole, PATIENCE_S) == Receipt(accepted=1)
+    with sessions() as session:
+        assert session.scalars(select(Event.properties)).one() == parsed.messages[0].traits
 
 
 def test_what_cannot_be_prepared_waits_for_its_turn_and_is_set_aside(

@@ -1,0 +1,161 @@
+"""The writer's transactions in a process of their own, so that one processor stores while another one reads requests.
+
+Python runs one thread of a process at a time. The child is a copy of `serve` from before any of its threads began; it
+has no key in use, no socket and no way in but a pipe. It takes a group, commits it, and answers; nothing else. When its
+parent is gone, it finishes the transaction at hand and ends. Both are the same program, so frames need no versions.
+"""
+
+import contextlib
+import fcntl
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from productfruits.database import make_engine, make_sessions
+from productfruits.services.arrivals import Prepared
+from productfruits.workers.transactions import Committed, Fallen, Lost, OwnTransactions, Transactions
+
+log = structlog.get_logger()
+
+#: Elsewhere the system's libraries do not expect it.
+CAN_FORK: Final = sys.platform == "linux"
+#: As much as Linux lets everybody have: a large group crosses in few pieces.
+PIPE_BYTES: Final = 1024 * 1024
+LENGTH_BYTES: Final = 8
+#: How long the child may take for its last transaction; it is harmless to cut one off.
+ENDS_WITHIN_S: Final = 5.0
+
+_arrivals_out = msgspec.msgpack.Encoder()
+_arrivals_in = msgspec.msgpack.Decoder(list[Prepared])
+_answer_out = msgspec.msgpack.Encoder()
+_answer_in = msgspec.msgpack.Decoder(Committed | Fallen)
+
+
+class WriterProcess:
+    """The parent's side. `commit` is for one thread."""
+
+    def __init__(self, pid: int, sending: int, receiving: int) -> None:
+        self.pid = pid
+        self._sending = sending
+        self._receiving = receiving
+        self._ended = False
+
+    def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
+        """Have the arrivals stored, in one transaction or not at all. Raises `Lost` when the process is gone."""
+        try:
+            _send(self._sending, pack(arrivals))
+            answer = _receive(self._receiving)
+        except OSError as err:
+            raise Lost() from err
+        if answer is None:
+            raise Lost()
+        said: Committed | Fallen = _answer_in.decode(answer)
+        return said
+
+    def close(self) -> None:
+        """Have the process end, and wait for it. Safe to repeat."""
+        if self._ended:
+            return
+        self._ended = True
+        os.close(self._sending)
+        os.close(self._receiving)
+        until = time.monotonic() + ENDS_WITHIN_S
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+                if time.monotonic() > until:
+                    os.kill(self.pid, signal.SIGKILL)
+                    os.waitpid(self.pid, 0)
+                    return
+                time.sleep(0.005)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fork(database_url: str) -> WriterProcess:
+    """Start the process. To be called before this one has any other thread or an open connection."""
+    theirs_in, ours_out = os.pipe()
+    ours_in, theirs_out = os.pipe()
+    for pipe in (ours_out, theirs_out):
+        _widen(pipe)
+    pid = os.fork()
+    if pid:
+        os.close(theirs_in)
+        os.close(theirs_out)
+        log.info("writer_process_started", pid=pid)
+        return WriterProcess(pid, ours_out, ours_in)
+    try:
+        os.close(ours_out)
+        os.close(ours_in)
+        # Whoever stops the server stops the parent, which finishes what it took on and then closes the pipe.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        engine = make_engine(database_url, pool_size=1)
+        serve(OwnTransactions(make_sessions(engine)), theirs_in, theirs_out)
+        engine.dispose()
+    except BaseException as err:  # the process's edge: nothing of the parent's program may go on here
+        log.error("writer_process_died", error=type(err).__name__)
+        os._exit(1)
+    os._exit(0)
+
+
+def serve(transactions: Transactions, receiving: int, answering: int) -> None:
+    """Store one group after the other until the other end hangs up."""
+    with contextlib.suppress(BrokenPipeError):
+        while (frame := _receive(receiving)) is not None:
+            _send(answering, _answer_out.encode(transactions.commit(unpack(frame))))
+
+
+def pack(arrivals: Sequence[Prepared]) -> bytes:
+    """The arrivals as bytes, for `unpack` of the same program."""
+    try:
+        return b"m" + _arrivals_out.encode(arrivals)
+    except OverflowError:  # a sender's number of more than 64 bits, whose digits are kept
+        return b"p" + pickle.dumps(list(arrivals), pickle.HIGHEST_PROTOCOL)
+
+
+def unpack(frame: bytes | bytearray) -> list[Prepared]:
+    """What was packed. Only for what came through our own pipe."""
+    content = memoryview(frame)[1:]
+    if frame[:1] == b"m":
+        return _arrivals_in.decode(content)
+    arrivals: list[Prepared] = pickle.loads(content)
+    return arrivals
+
+
+def _widen(pipe: int) -> None:
+    with contextlib.suppress(AttributeError, OSError):  # only Linux can, and only up to the system's limit
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _send(pipe: int, frame: bytes) -> None:
+    os.write(pipe, len(frame).to_bytes(LENGTH_BYTES, "little"))
+    rest = memoryview(frame)
+    while rest:
+        rest = rest[os.write(pipe, rest) :]
+
+
+def _receive(pipe: int) -> bytearray | None:
+    """The next frame; None when the other end was closed, also in the middle of one."""
+    length = _read(pipe, LENGTH_BYTES)
+    return None if length is None else _read(pipe, int.from_bytes(length, "little"))
+
+
+def _read(pipe: int, count: int) -> bytearray | None:
+    found = bytearray(count)
+    rest = memoryview(found)
+    while rest:
+        got = os.readv(pipe, [rest])
+        if not got:
+            return None
+        rest = rest[got:]
+    return found
