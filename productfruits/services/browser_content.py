@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from productfruits.adoption import evaluate, gates, states
 from productfruits.adoption.evaluate import Residual
@@ -38,10 +37,11 @@ def tag(site: Site, asked: Asked, found: Found, now: dt.datetime) -> str:
     return f'"{".".join(map(str, parts))}"'
 
 
-def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Found, now: dt.datetime) -> bytes:
+def answer(reads: Reads, site: Site, asked: Asked, found: Found, now: dt.datetime) -> bytes:
     """The answer in JSON."""
+    user = reads.user(site.workspace_id, found.owner[1]) if found.is_named and found.owner is not None else None
     own = _states(reads, site, found)
-    subject = subject_of(reads, site, found, own, now)
+    subject = _subject(reads, site, user, own, now)
     progress = {
         content_id: content_states.progress(content_id, site.known[content_id].kind, state)
         for content_id, state in own.items()
@@ -54,7 +54,7 @@ def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Foun
         if left is False and state.state not in _STARTED and not asked.debug:
             continue
         case = Case(shown.candidate, site.policy, subject, asked.verified, now, progress.get(shown.live.id), others)
-        content = _content(session, site, asked, shown, case, state, left)
+        content = _content(reads, site, asked, shown, case, state, left)
         if content is not None:
             shows.append(content)
         if asked.debug:
@@ -68,13 +68,13 @@ def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Foun
             )
     said = {
         "workspace": site.key,
-        "known": found.user is not None,
+        "known": user is not None,
         "verified": asked.verified,
-        "traits": traits_told(site, found) if asked.verified else {},
+        "traits": _traits_told(site, user) if asked.verified else {},
         "visit": subject.visits,
         "settings": site.told,
         "completed": [site.known[content_id].key for content_id, state in own.items() if state.state == "completed"],
-        "unreported": _unreported(session, site, found, own),
+        "unreported": _unreported(reads, site, found, own),
         "contents": shows,
     }
     if asked.debug:
@@ -85,10 +85,9 @@ def answer(session: Session, reads: Reads, site: Site, asked: Asked, found: Foun
     return _encode(said)
 
 
-def subject_of(reads: Reads, site: Site, found: Found, own: Mapping[int, State], now: dt.datetime) -> Subject:
+def _subject(reads: Reads, site: Site, user: Any, own: Mapping[int, State], now: dt.datetime) -> Subject:
     """The one who looks at the page, as far as the live rules ask."""
     in_contents = {site.known[content_id].key: state.state for content_id, state in own.items()}
-    user = found.user
     if user is None:
         return Subject(contents=in_contents, visit_began=now - subjects.GAP)
     return Subject(
@@ -106,11 +105,11 @@ def subject_of(reads: Reads, site: Site, found: Found, own: Mapping[int, State],
     )
 
 
-def traits_told(site: Site, found: Found) -> dict[str, Any]:
+def _traits_told(site: Site, user: Any) -> dict[str, Any]:
     """Of a proved user the traits that texts mention, under the names by which they mention them."""
-    if found.user is None:
+    if user is None:
         return {}
-    known = {**found.user.traits, "email": found.user.email}
+    known = {**user.traits, "email": user.email}
     told = {}
     for name in sorted(site.mentioned):
         value = next((known[each] for each in (name, *spellings(name)) if known.get(each) is not None), None)
@@ -131,7 +130,7 @@ def _states(reads: Reads, site: Site, found: Found) -> dict[int, State]:
 
 
 def _content(
-    session: Session, site: Site, asked: Asked, shown: Shown, case: Case, state: State, left: bool | Residual
+    reads: Reads, site: Site, asked: Asked, shown: Shown, case: Case, state: State, left: bool | Residual
 ) -> msgspec.Raw | None:
     """The content with everything about this user, or None if it has no business in the page.
 
@@ -144,9 +143,9 @@ def _content(
     if not closed.isdisjoint(_ALWAYS):
         return None
     live, version, document = shown.live, shown.live.version, shown.live.document
-    if is_started and live.kind == "tour":
+    if is_started and live.kind == "tour" and state.version != live.version:
         # Whoever is in the middle of a tour stays on the version that it began with.
-        version, document = site.document(session, live, state.version)
+        version, document = site.document(reads.session, live, state.version)
     excused = {"manual"} if is_started else set()
     about = {
         # In the middle of it the page does not count any more: it goes on wherever the next step is.
@@ -171,7 +170,7 @@ def _state(kind: str, document: Mapping[str, Any], state: State) -> dict[str, An
     }
 
 
-def _unreported(session: Session, site: Site, found: Found, own: Mapping[int, State]) -> list[dict[str, Any]]:
+def _unreported(reads: Reads, site: Site, found: Found, own: Mapping[int, State]) -> list[dict[str, Any]]:
     """What the server found out and no page's analytics know: messages as the page sends them, to be sent back."""
     waiting = {
         item.event_id: content_id
@@ -182,7 +181,7 @@ def _unreported(session: Session, site: Site, found: Found, own: Mapping[int, St
     if not waiting or found.owner is None:
         return []
     kind, owner = found.owner
-    rows = session.execute(
+    rows = reads.session.execute(
         select(Event.message_id, Event.timestamp, Event.properties)
         .where(
             Event.workspace_id == site.workspace_id,

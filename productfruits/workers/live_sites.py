@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.database import begin_immediate
 from productfruits.services import sites
-from productfruits.services.page_reads import QuickReads, Reads
 from productfruits.services.sites import Site
 from productfruits.services.vault import Undecryptable, Vault
+from productfruits.workers.page_readers import PageReaders
 from productfruits.workers.writer import StoreUnavailable
 
 log = structlog.get_logger()
@@ -40,10 +40,7 @@ class LiveSites:
     """Finds sites by the workspace's key. Safe to share by threads."""
 
     def __init__(self, engine: Engine, sessions: sessionmaker[Session], vault: Vault) -> None:
-        self._engine = engine
-        self._is_sqlite = engine.dialect.name == "sqlite"
-        #: Connections whose reads are transactions of their own; as many as ever asked at the same moment.
-        self._drivers: list[PoolProxiedConnection] = []
+        self.readers = PageReaders(engine, sessions)
         self._sessions = sessions
         self._vault = vault
         self._known: dict[str, _Known] = {}
@@ -85,25 +82,6 @@ class LiveSites:
             begin_immediate(session)
             yield session
 
-    @contextlib.contextmanager
-    def asking(self) -> Iterator[tuple[Session, Reads]]:
-        """The same with the quickest reads that the store has."""
-        with self.reading() as session:
-            if not self._is_sqlite:
-                yield session, Reads(session)
-                return
-            driver = self._drivers.pop() if self._drivers else self._engine.raw_connection()
-            try:
-                yield session, QuickReads(session, driver.driver_connection, self._engine.dialect)
-            except self._engine.dialect.loaded_dbapi.Error as err:
-                driver.close()
-                log.warning("store_failed", error=type(err).__name__)
-                raise StoreUnavailable() from err
-            except BaseException:
-                driver.close()
-                raise
-            self._drivers.append(driver)
-
     def forget(self) -> None:
         """Look at every site anew with the next question."""
         with self._guard:
@@ -111,8 +89,7 @@ class LiveSites:
 
     def close(self) -> None:
         """Give back the connections of the quick reads."""
-        while self._drivers:
-            self._drivers.pop().close()
+        self.readers.close()
 
     def _fresh(self, key: str) -> _Known | None:
         known = self._known.get(key)

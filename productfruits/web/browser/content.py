@@ -1,6 +1,7 @@
 """The question of a page: what may show here? No Flask in here, and no thread of its own."""
 
 import datetime as dt
+import functools
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
@@ -36,12 +37,12 @@ def answer(door: BrowserDoor, said: Mapping[str, Any] | Answer, if_none_match: s
         asked = ask(door, site, said, now)
         if isinstance(asked, Answer):
             return asked
-        with door.sites.asking() as (session, reads):
-            found = page_reads.find(session, reads, site, asked)
+        with door.sites.readers.asking() as reads:
+            found = page_reads.find(reads, site, asked)
             tag = browser_content.tag(site, asked, found, now)
             if if_none_match is not None and fits(if_none_match, tag):
                 return answers.not_modified(tag)
-            return answers.content(browser_content.answer(session, reads, site, asked, found, now), tag)
+            return answers.content(browser_content.answer(reads, site, asked, found, now), tag)
     except StoreUnavailable:
         return answers.UNAVAILABLE
 
@@ -72,6 +73,8 @@ def ask(door: BrowserDoor, site: Site, said: Mapping[str, Any], now: dt.datetime
     )
 
 
+# A page asks the same again and again.
+@functools.lru_cache(maxsize=1_024)
 def from_query(query: str) -> Mapping[str, Any] | Answer:
     """What the address says; of a name given twice the first value."""
     try:
