@@ -128,6 +128,16 @@ def test_a_tour_is_written_by_the_form_seen_as_a_draft_and_published(owner: Page
     owner.reload()
     expect(owner.locator("[id='targeting.0.value']")).to_have_value("/nowhere/")
 
+    selector = owner.locator("[id='steps.0.target.selector']")
+    owner.locator("[id='steps.0.kind']").select_option("tooltip")
+    selector.fill("#new board >")
+    selector.blur()
+    assert "CSS selector" in selector.evaluate("each => each.validationMessage")
+    selector.fill("#new > .board")
+    selector.blur()
+    assert selector.evaluate("each => each.validity.valid")
+    owner.locator("[id='steps.0.kind']").select_option("modal")
+
     owner.get_by_text("Show it in your own app").click()
     owner.get_by_label("Address of a page that has the snippet").fill(demo)
     owner.get_by_role("button", name="Make a link").click()
