@@ -63,6 +63,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "webhook": "Segment webhook",
     "tracking": "Tracking API",
     "function": "Segment function",
+    "source_function": "Source function",
     "api": "HTTP API",
     "snippet": "Snippet",
     "server": "This server",

@@ -9,7 +9,7 @@ from productfruits.services import pages
 KINDS = ("user_id", "anonymous_id")
 RULES = ("email", "username", "alias", "created", "anonymous", "none")
 CONFLICTS = ("email_and_id", "email_taken", "alias")
-SOURCES = ("webhook", "tracking", "function", "api", "snippet", "server")
+SOURCES = ("webhook", "tracking", "function", "source_function", "api", "snippet", "server")
 WHEN = "ISO 8601, UTC, milliseconds"
 
 
