@@ -34,8 +34,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app.config["SECRET_KEY"] = runtime.keyring.secret_key
     app.url_map.merge_slashes = False  # a redirect would turn a sender's POST into a GET
     app.extensions["productfruits"] = runtime
-    app.extensions["productfruits.door"] = Door(runtime)
-    app.extensions["productfruits.browser_door"] = BrowserDoor(runtime)
+    app.extensions["productfruits.door"] = door = Door(runtime)
+    app.extensions["productfruits.browser_door"] = BrowserDoor(runtime, door.admission)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     observation.register(app, runtime.metrics)
     assets.register(app)

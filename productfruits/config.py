@@ -87,6 +87,11 @@ SETTINGS = (
         "auto",
         "on: `serve` stores in a process of its own (Linux only); off: in a thread; auto: on where two processors are.",
     ),
+    Setting(
+        "WORKSPACE_REQUESTS_PER_SECOND",
+        "0",
+        "Requests with events that a process takes of one workspace in a second; more are to come again. 0: no limit.",
+    ),
     Setting("EVENT_RETENTION_DAYS", "0", "Events older than this many days are deleted; 0 keeps them."),
     Setting("LOG_LEVEL", "info", f"One of {', '.join(LOG_LEVELS)}."),
     Setting("LOG_FORMAT", "json", "json (one object a line) or console (for people)."),
@@ -112,6 +117,7 @@ class Settings:
     threads: int = 16
     queue_messages: int = 20_000
     writer_process: str = "auto"
+    workspace_requests_per_second: int = 0
     event_retention_days: int = 0
     log_level: str = "info"
     log_format: str = "json"
@@ -156,6 +162,7 @@ def load() -> Settings:
             threads=env.int("THREADS", 16, validate=_between(1, 256)),
             queue_messages=env.int("QUEUE_MESSAGES", 20_000, validate=_between(1, 10_000_000)),
             writer_process=env.str("WRITER_PROCESS", "auto", validate=_one_of(("auto", *SWITCH))),
+            workspace_requests_per_second=env.int("WORKSPACE_REQUESTS_PER_SECOND", 0, validate=_between(0, 1_000_000)),
             event_retention_days=env.int("EVENT_RETENTION_DAYS", 0, validate=_between(0, 100_000)),
             log_level=env.str("LOG_LEVEL", "info", validate=_one_of(LOG_LEVELS)),
             log_format=env.str("LOG_FORMAT", "json", validate=_one_of(LOG_FORMATS)),

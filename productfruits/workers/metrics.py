@@ -25,6 +25,12 @@ class Metrics:
         self.refused = Counter(
             "productfruits_webhook_refused", "Requests of senders refused.", ["reason"], registry=self.registry
         )
+        self.rate_limited = Counter(
+            "productfruits_rate_limited",
+            "Requests refused because their workspace sends too many, by way in.",
+            ["source"],
+            registry=self.registry,
+        )
         self.group_messages = Histogram(
             "productfruits_group_messages", "Messages a transaction.", buckets=_SIZES, registry=self.registry
         )

@@ -31,6 +31,7 @@ from productfruits.workers.ingest_lock import IngestLock
 from productfruits.workers.live_sites import LiveSites
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.page_notes import PageNotes
+from productfruits.workers.rates import Rates
 from productfruits.workers.retention import Retention
 from productfruits.workers.source_functions import SourceFunctions
 from productfruits.workers.writer import Writer
@@ -61,6 +62,7 @@ class Runtime:
     metrics: Metrics
     #: The only way out of this process.
     egress: Egress
+    rates: Rates
     writer: Writer
     deliveries: Deliveries
     #: Runs functions; None where the operator has not switched them on.
@@ -208,6 +210,7 @@ def open_runtime(settings: Settings) -> Runtime:
         keyring=keys,
         metrics=metrics,
         egress=egress,
+        rates=Rates(settings.workspace_requests_per_second),
         writer=writer,
         deliveries=Deliveries(sessions, egress, keys.vault, metrics, sandbox=sandbox, evaluate=evaluate),
         sandbox=sandbox,

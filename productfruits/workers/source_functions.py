@@ -36,6 +36,7 @@ from productfruits.workers.writer import NotStored, Writer
 
 log = structlog.get_logger()
 
+SOURCE = "source_function"
 LOOK_S = 5.0
 #: Method, URL, headers as pairs, body as text.
 Request = dict[str, Any]
@@ -77,13 +78,16 @@ class SourceFunctions:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def take(self, token: str, request: Request) -> Taken | None:
-        """Run the function with this address; None if there is none, or if it is switched off.
+    def find(self, token: str) -> Runnable | None:
+        """The function with this address; None if there is none, or if it is switched off."""
+        return self._find(lambda session: function_instances.by_token(session, token))
+
+    def take(self, runnable: Runnable, request: Request) -> Taken:
+        """Run the function.
 
         Raises `NotStored`, `Busy` or `DoesNotStart`, after which the sender is to come again.
         """
-        runnable = self._find(lambda session: function_instances.by_token(session, token))
-        return None if runnable is None else self._run(runnable, request, attempts=1)
+        return self._run(runnable, request, attempts=1)
 
     def retry_due(self, now: dt.datetime) -> int:
         """Run again what is due; returns how many requests that were."""
@@ -156,7 +160,7 @@ class SourceFunctions:
                 workspace_id=runnable.workspace_id,
                 connection_id=None,
                 secret_id=None,
-                source="source_function",
+                source=SOURCE,
                 trust="server",
                 received_at=received_at,
                 parsed=parsed,

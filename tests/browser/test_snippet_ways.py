@@ -1,7 +1,9 @@
 """How steps find their elements and lead on, and what is and is not sent while the service or the user says no."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.browser.snippet_content import FINISH, button, checklist, for_user, item, modal, tooltip, tour
 from tests.browser.snippet_world import BODY, SnippetWorld, card, until
@@ -165,13 +167,23 @@ def test_nothing_leaves_the_page_before_consent_and_with_do_not_track(world: Sni
     assert [event for event in world.events(user) if event["event"] == "Silent"] == []
 
 
-def test_a_page_does_not_notice_that_the_service_is_away_and_tells_later(world: SnippetWorld, page: Page) -> None:
+@pytest.mark.parametrize(
+    "turn_away",
+    [
+        pytest.param(lambda route: route.abort(), id="away"),
+        # What a workspace gets that sends too much.
+        pytest.param(lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, body="{}"), id="busy"),
+    ],
+)
+def test_a_page_does_not_notice_that_the_service_is_away_and_tells_later(
+    world: SnippetWorld, page: Page, turn_away: Callable[[Route], None]
+) -> None:
     user = world.user()
     world.publish("tour", tour(modal("one"), modal("two", FINISH), targeting=for_user(user)))
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if "productfruits" in message.text else None)
     page.clock.install()
-    page.route("**/browser/v1/**", lambda route: route.abort())
+    page.route("**/browser/v1/**", turn_away)
     address = world.site(init={"username": user})
     page.goto(address)
     page.wait_for_function("window.productFruits")
@@ -181,7 +193,7 @@ def test_a_page_does_not_notice_that_the_service_is_away_and_tells_later(world: 
     page.unroute("**/browser/v1/**")
     page.reload()
     expect(card(page)).to_have_accessible_name("One")
-    page.route("**/browser/v1/**", lambda route: route.abort())
+    page.route("**/browser/v1/**", turn_away)
     card(page).get_by_role("button", name="Next").click()
     card(page).get_by_role("button", name="Finish").click()
     expect(card(page)).to_have_count(0)

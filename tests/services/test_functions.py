@@ -374,7 +374,9 @@ def test_a_source_function_is_retried_and_stores_what_it_says(
 
     def post(body: str) -> Any:
         request = {"method": "POST", "url": "https://h.example/f", "headers": [["X-Productfruits-Depth", "1"]]}
-        return source.take(token, {**request, "body": body})
+        runnable = source.find(token)
+        assert runnable is not None
+        return source.take(runnable, {**request, "body": body})
 
     taken = post('{"id": "u-1", "email": "ada@example.com"}')
     assert taken.failure is None and (taken.receipt.accepted, taken.objects) == (2, 1)
@@ -397,7 +399,7 @@ def test_a_source_function_is_retried_and_stores_what_it_says(
         assert kinds == [errors.MESSAGE_REJECTED, errors.BAD_REQUEST, errors.RETRY]
     with sessions.begin() as session:
         function_instances.switch(session, session.scalars(select(FunctionInstance)).one(), False)
-    assert post("{}") is None and source.take("nobody", {"headers": []}) is None
+    assert source.find(token) is None and source.find("nobody") is None
     writer.stop(5.0)
 
 

@@ -18,11 +18,12 @@ from productfruits.models import Delivery, Event, FunctionError, FunctionRequest
 from productfruits.outgoing import chains
 from productfruits.outgoing.schemas import DestinationShape
 from productfruits.services import api_keys, destinations, function_instances, functions, workspaces
+from productfruits.workers.rates import PEAK_S, Rates
 from productfruits.workers.runtime import Runtime
 from tests.conftest import Client
 from tests.services.factories import NOW
 from tests.web.admin_world import Person, build
-from tests.web.requesting import AsgiHttp, basic, connect, encoded
+from tests.web.requesting import AsgiHttp, Http, WsgiHttp, basic, connect, encoded
 
 JSON = {"Content-Type": "application/json"}
 SENSITIVE = {"label": "API Key", "sensitive": True}
@@ -230,6 +231,29 @@ def test_the_front_hands_requests_on(app: Flask, address: str) -> None:
         assert front.send("GET", address).status == 405
     finally:
         front.close()
+
+
+def test_its_requests_count_among_those_of_the_workspace(
+    app: Flask, address: str, runtime: Runtime, world: Any, api: Callable[..., Any]
+) -> None:
+    with runtime.reading() as session:
+        workspace_id = workspaces.by_key(session, world.acme.key).id
+    front = AsgiHttp(app)
+    runtime.rates = Rates(1, lambda: 0.0)
+    try:
+        for _ in range(PEAK_S):
+            runtime.rates.take(workspace_id, "server")
+        body, headers = encoded({"id": "flooding"}), [*JSON.items()]
+        ways: list[Http] = [WsgiHttp(app), front]
+        for after_s, http in enumerate(ways, 1):
+            reply = http.send("POST", address, headers, body)
+            assert (reply.status, reply.json["code"]) == (429, "too_many_requests")
+            assert reply.headers["retry-after"] == str(after_s)
+            assert http.send("POST", "/functions/nobody", headers, body).status == 404
+    finally:
+        runtime.rates = Rates(0)
+        front.close()
+    assert api("GET", "/users?username=flooding")["users"] == []
 
 
 def test_512_kib_are_taken(app: Flask, address: str) -> None:

@@ -106,6 +106,7 @@ REASONS: Final[Mapping[str, str]] = {
     "too_many_keys": "Too many keys",
     "not_trusted": "Not from a trusted sender",
     "number_out_of_range": "Number out of range",
+    "too_many_requests": "Too many requests",
 }
 #: DeliveryAttempt.outcome, in a word or two; its detail is the sentence.
 OUTCOMES: Final[Mapping[str, str]] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import marshmallow
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from productfruits.adoption import documents
 from productfruits.segment import reader
@@ -19,8 +19,10 @@ from productfruits.services import api_keys
 from productfruits.services.documents import Document
 from productfruits.web import current_runtime
 from productfruits.web.api.refusals import BadRequest, NotJson, Unauthorized, json_response
+from productfruits.web.ingest.door import Door
 
 PREFIX = "/api/v1"
+SOURCE = "api"
 BODY_BYTES = 1024 * 1024
 
 routes = Blueprint("api", __name__, url_prefix=PREFIX)
@@ -61,8 +63,14 @@ def endpoint(
     query: type[marshmallow.Schema] | None = None,
     body: type[marshmallow.Schema] | None = None,
     refusals: tuple[int, ...] = (),
+    way_in: bool = False,
 ) -> Callable[[View], View]:
-    """Register a view. It is called with the caller, then `query` and `body` as loaded, then the path's parts."""
+    """Register a view. It is called with the caller, then `query` and `body` as loaded, then the path's parts.
+
+    `way_in`: what it takes becomes events, and counts among the requests of the workspace.
+    """
+    if way_in:
+        refusals = (*refusals, 429)
 
     def register(view: View) -> View:
         summary, _, description = (view.__doc__ or "").partition("\n")
@@ -73,6 +81,9 @@ def endpoint(
         def guarded(**parts: Any) -> Response:
             arguments: dict[str, Any] = dict(parts)
             caller = _caller()
+            if way_in:
+                door: Door = current_app.extensions["productfruits.door"]
+                door.admission.let_in(caller.workspace_id, "server", SOURCE)
             if query is not None:
                 arguments["query"] = _load(query(), request.args.to_dict(flat=False), "query")
             elif request.args:

@@ -31,6 +31,7 @@ REFUSALS = {
     409: "It contradicts what is stored, like an e-mail or a key that is taken; `code` says what.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not JSON, or does not say so.",
+    429: "The workspace sends more than this server takes from one; Retry-After says when to come again.",
     503: "The store cannot be used right now; Retry-After says when to come again.",
 }
 #: What any endpoint can answer.

@@ -41,6 +41,7 @@ from productfruits.services.redelivery import NoStretch, NoSuchDelivery, Switche
 from productfruits.services.user_changes import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from productfruits.services.users import NoSuchUser
 from productfruits.workers.ingest_lock import AlreadyServed
+from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.store_faults import Fault, classify
 from productfruits.workers.writer import NotStored
 
@@ -89,6 +90,7 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     TooManyFunctions: (409, "too_many_functions"),
     TooManyInstances: (409, "too_many_instances"),
     FunctionsOff: (409, "functions_off"),
+    TooManyRequests: (429, "too_many_requests"),
     DoesNotStart: (503, "functions_unavailable"),
     Busy: (503, "busy"),
     SecretNeeded: (400, "secret_needed"),
@@ -167,7 +169,7 @@ def _said_no(error: ProductFruitsError) -> Response:
     if isinstance(error, Unreadable):
         return refused(error.status, error.code, str(error))
     known = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
-    if isinstance(error, NotStored | AlreadyServed):
+    if isinstance(error, NotStored | AlreadyServed) and known is None:
         return _not_now()
     if known is None:
         return _unforeseen(error)
@@ -179,6 +181,8 @@ def _said_no(error: ProductFruitsError) -> Response:
     response = refused(status, code, str(error))
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="productfruits"'
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.wait_s)
     return response
 
 

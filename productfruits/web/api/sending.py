@@ -9,11 +9,18 @@ from productfruits.services.arrivals import Arrival
 from productfruits.services.documents import Document
 from productfruits.web import current_runtime
 from productfruits.web.api import sent_schemas
-from productfruits.web.api.endpoints import Caller, endpoint
+from productfruits.web.api.endpoints import SOURCE, Caller, endpoint
 from productfruits.web.api.refusals import BadRequest
 
 
-@endpoint("POST", "/identify", body=sent_schemas.Identification, answer=sent_schemas.Receipt, refusals=(400, 413, 415))
+@endpoint(
+    "POST",
+    "/identify",
+    body=sent_schemas.Identification,
+    answer=sent_schemas.Receipt,
+    refusals=(400, 413, 415),
+    way_in=True,
+)
 def identify(caller: Caller, body: dict[str, Any]) -> Document:
     """Tell who a user is.
 
@@ -23,7 +30,14 @@ def identify(caller: Caller, body: dict[str, Any]) -> Document:
     return _receive(caller, user_object.identifying(body["user"], body.get("message_id")))
 
 
-@endpoint("POST", "/events/track", body=sent_schemas.Tracking, answer=sent_schemas.Receipt, refusals=(400, 413, 415))
+@endpoint(
+    "POST",
+    "/events/track",
+    body=sent_schemas.Tracking,
+    answer=sent_schemas.Receipt,
+    refusals=(400, 413, 415),
+    way_in=True,
+)
 def track(caller: Caller, body: dict[str, Any]) -> Document:
     """Tell what a user did.
 
@@ -46,14 +60,12 @@ def _receive(caller: Caller, sent: list[dict[str, Any]]) -> Document:
     parsed = messages.parse(Body(True, tuple(map(Element, sent))), signed=None)
     if parsed.refused:
         raise BadRequest({"": [refusal.detail for refusal in parsed.refused]}, "body")
-    runtime = current_runtime()
-    runtime.start()
-    receipt = runtime.writer.receive(
+    receipt = current_runtime().writer.receive(
         Arrival(
             workspace_id=caller.workspace_id,
             connection_id=None,
             secret_id=None,
-            source="api",
+            source=SOURCE,
             trust="server",
             received_at=dt.datetime.now(dt.UTC),
             parsed=parsed,

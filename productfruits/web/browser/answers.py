@@ -26,7 +26,9 @@ PREFLIGHT = Answer(
 
 def opened(answer: Answer) -> Answer:
     """The same answer, readable by every page and kept by none."""
-    return replace(answer, headers={**OPEN, **NEVER, **answer.headers})
+    # Else a page cannot read how long to wait.
+    exposed = {"Access-Control-Expose-Headers": "Retry-After"} if "Retry-After" in answer.headers else {}
+    return replace(answer, headers={**OPEN, **NEVER, **exposed, **answer.headers})
 
 
 def content(body: bytes, tag: str) -> Answer:

@@ -8,6 +8,7 @@ from typing import Any
 from productfruits.identity import keys, verification
 from productfruits.identity.verification import Verdict
 from productfruits.services.sites import Site
+from productfruits.web.ingest.admission import Admission
 from productfruits.web.ingest.bodies import Budget
 from productfruits.workers.runtime import Runtime
 
@@ -31,8 +32,9 @@ class Speaker:
 class BrowserDoor:
     """The sites of the process, its notes about pages, and the room for bodies."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, admission: Admission) -> None:
         self.runtime = runtime
+        self.admission = admission
         self.sites = runtime.sites
         self.notes = runtime.page_notes
         self.budget = Budget(IN_FLIGHT_BYTES)

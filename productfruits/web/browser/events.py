@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -15,8 +15,9 @@ from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.services.sites import Site
 from productfruits.web.browser import answers, content
 from productfruits.web.browser.door import BrowserDoor, Speaker, refuses
-from productfruits.web.ingest.answers import Answer
+from productfruits.web.ingest.answers import Answer, too_many_requests
 from productfruits.workers.ingest_lock import AlreadyServed
+from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.waiting import Outcome
 from productfruits.workers.writer import NotStored, StoreBusy, StoreUnavailable
 
@@ -26,6 +27,8 @@ PATH = "/browser/v1/events"
 BODY_BYTES = 512 * 1024
 MESSAGES = 500
 SOURCE = "snippet"
+#: Also with a right hash: it proves who the user is, and not that this user may speak of others (rule 10).
+TRUST: Final = "public"
 _ID_BYTES = 512
 WORDS = {
     "not_an_object": "A message must be a JSON object with type track or identify.",
@@ -65,10 +68,12 @@ def examine(door: BrowserDoor, body: bytes) -> Arrival | Answer:
         site = door.sites.find(key if isinstance(key, str) else "")
         if site is None:
             return answers.UNKNOWN_WORKSPACE
-        door.runtime.writer.check_room(site.workspace_id)
+        door.admission.let_in(site.workspace_id, TRUST, SOURCE)
     except AlreadyServed as err:
         log.error("not_serving", message=str(err))
         return answers.UNAVAILABLE
+    except TooManyRequests as err:
+        return answers.opened(too_many_requests(err))
     except StoreBusy:
         return answers.BUSY
     except StoreUnavailable:
@@ -86,8 +91,7 @@ def examine(door: BrowserDoor, body: bytes) -> Arrival | Answer:
         connection_id=None,
         secret_id=None,
         source=SOURCE,
-        # Also with a right hash: it proves who the user is, and not that this user may speak of others (rule 10).
-        trust="public",
+        trust=TRUST,
         received_at=now,
         parsed=_parse(site, speaker, messages, said.get("sent_at"), now),
     )

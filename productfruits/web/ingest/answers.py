@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from productfruits.services.arrivals import Receipt
+from productfruits.workers.rates import TooManyRequests
 
 _encode = msgspec.json.Encoder().encode
 
@@ -50,6 +51,11 @@ def refused(status: int, code: str, message: str, **headers: str) -> Answer:
     content: dict[str, Any] = {"code": code, "message": message}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, code, _encode(content), named, message)
+
+
+def too_many_requests(err: TooManyRequests) -> Answer:
+    """429: Segment comes again for four hours, and SDKs after the seconds of Retry-After."""
+    return refused(429, "too_many_requests", str(err), Retry_After=str(err.wait_s))
 
 
 #: One answer for every reason, so that nobody learns which tokens exist.

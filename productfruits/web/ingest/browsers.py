@@ -11,7 +11,7 @@ from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody
 from productfruits.web.ingest.door import Door, Incoming, not_now
 from productfruits.web.ingest.steps import Steps
-from productfruits.web.ingest.tracking import METHOD_NOT_ALLOWED, METHODS, SINGLE, arrival
+from productfruits.web.ingest.tracking import METHOD_NOT_ALLOWED, METHODS, SDK, SINGLE, arrival
 from productfruits.workers.ingest_lock import AlreadyServed
 from productfruits.workers.writer import NotStored
 
@@ -63,7 +63,8 @@ def give_pixel(door: Door, incoming: Incoming) -> Steps:
             post = tracking.read_single(data, kind)
             connection = yield from door.find("key", post.write_key or "")
             if connection is not None and connection.active:
-                yield from steps.store(arrival(connection, post, "tracking"), data)
+                door.admission.let_in(connection.workspace_id, connection.trust, SDK.source)
+                yield from steps.store(arrival(connection, post, SDK.source), data)
     except ProductFruitsError:
         pass  # nobody is there to read a refusal
     return cors.allow(PIXEL, incoming)

@@ -9,12 +9,14 @@ from productfruits.errors import ProductFruitsError
 from productfruits.outgoing import chains
 from productfruits.services.connections import LiveConnection
 from productfruits.web.ingest import answers, steps
+from productfruits.web.ingest.admission import Admission
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import DEADLINE_S, OPEN_BYTES, Budget
 from productfruits.web.ingest.refusals import Refusals
 from productfruits.web.ingest.steps import Step
 from productfruits.workers.ingest_lock import AlreadyServed
 from productfruits.workers.live_connections import Kind, LiveConnections
+from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.writer import StoreBusy, StoreUnavailable
 
@@ -83,6 +85,7 @@ class Door:
         #: For bodies of everybody else.
         self.open_budget = Budget(OPEN_BYTES)
         self.refusals = Refusals(runtime.writer)
+        self.admission = Admission(runtime, self.refusals)
         self.body_within_s = DEADLINE_S
         self.is_draining = False
         runtime.metrics.body_bytes.set_function(lambda: self.budget.used_bytes + self.open_budget.used_bytes)
@@ -103,7 +106,9 @@ class Door:
 
 
 def not_now(err: ProductFruitsError) -> Answer:
-    """The answer to a sender whose messages could not be stored for a reason of ours."""
+    """The answer to a sender whose messages are not stored now, and who is to come again."""
+    if isinstance(err, TooManyRequests):
+        return answers.too_many_requests(err)
     if isinstance(err, AlreadyServed):
         log.error("not_serving", message=str(err))
     return answers.BUSY if isinstance(err, StoreBusy) else answers.UNAVAILABLE

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from productfruits.errors import ProductFruitsError
@@ -16,9 +16,11 @@ from productfruits.services.vault import Undecryptable
 from productfruits.web import current_runtime
 from productfruits.web.ingest import answers
 from productfruits.web.ingest.answers import Answer
+from productfruits.web.ingest.door import Door
 from productfruits.workers.ingest_lock import AlreadyServed
+from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.runtime import Runtime
-from productfruits.workers.source_functions import Taken
+from productfruits.workers.source_functions import SOURCE, Taken
 from productfruits.workers.store_faults import Fault, classify
 from productfruits.workers.writer import NotStored
 
@@ -60,25 +62,26 @@ def _take(token: str) -> Answer:
         return OFF
     if request.mimetype not in TYPES:
         return WRONG_TYPE
-    request.max_content_length = BODY_BYTES
-    try:
-        body = request.get_data(parse_form_data=False).decode("utf-8", "replace")
-    except RequestEntityTooLarge:
-        return TOO_LARGE
-    except ClientDisconnected:
-        return answers.INCOMPLETE
-    given = {
-        "method": "POST",
-        "url": f"{runtime.settings.base_url}{request.full_path.rstrip('?')}",
-        "headers": [[name, value] for name, value in request.headers],
-        "body": body,
-    }
+    door: Door = current_app.extensions["productfruits.door"]
     try:
         runtime.start()
-        taken = runtime.source_functions.take(token, given)
-        if taken is not None:
-            return _said(taken)
+        runnable = runtime.source_functions.find(token)
+        if runnable is not None:
+            door.admission.let_in(runnable.workspace_id, "server", SOURCE)
+        body = _body()
+        if isinstance(body, Answer):
+            return body
+        given = {
+            "method": "POST",
+            "url": f"{runtime.settings.base_url}{request.full_path.rstrip('?')}",
+            "headers": [[name, value] for name, value in request.headers],
+            "body": body.decode("utf-8", "replace"),
+        }
+        if runnable is not None:
+            return _said(runtime.source_functions.take(runnable, given))
         return _caught(runtime, token, given) or NO_SUCH_FUNCTION
+    except TooManyRequests as err:
+        return answers.too_many_requests(err)
     except (Busy, DoesNotStart, TooManyWait) as err:
         log.warning("function_not_run", reason=str(err))
         return BUSY
@@ -90,6 +93,16 @@ def _take(token: str) -> Answer:
             raise
         log.warning("store_failed", error=type(err).__name__)
         return answers.UNAVAILABLE
+
+
+def _body() -> bytes | Answer:
+    request.max_content_length = BODY_BYTES
+    try:
+        return request.get_data(parse_form_data=False)
+    except RequestEntityTooLarge:
+        return TOO_LARGE
+    except ClientDisconnected:
+        return answers.INCOMPLETE
 
 
 def _caught(runtime: Runtime, token: str, given: dict[str, Any]) -> Answer | None:

@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 from productfruits.errors import ProductFruitsError
 from productfruits.services.arrivals import Arrival
@@ -18,7 +19,7 @@ WINDOW_S = 10.0
 #: Kinds of refusal that are remembered at once.
 KINDS = 10_000
 
-#: What the webhook's refusals mean for the settings in Segment.
+#: What refusals mean for those who look at the settings page.
 WORDS = {
     "missing_signature": "The request carried no signature. Enter the shared secret of this page in the Segment "
     "destination; without it Segment does not sign.",
@@ -32,6 +33,9 @@ WORDS = {
     "body_incomplete": "The connection ended in the middle of the request.",
     "content_encoding": "The request was compressed, and the signature covers only the plain body. Remove the "
     "Content-Encoding header from the mapping in Segment.",
+    "too_many_requests": "More requests came than this server takes from one workspace, so senders were told to come "
+    "again later. Send several events in one request, or ask the server's operator for a higher "
+    "PRODUCTFRUITS_WORKSPACE_REQUESTS_PER_SECOND.",
 }
 
 
@@ -48,13 +52,33 @@ class Refusals:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._guard = threading.Lock()
-        self._windows: dict[tuple[int, str], _Window] = {}
+        self._windows: dict[tuple[int, str, str], _Window] = {}
 
     def tell(
         self, connection: LiveConnection, code: str, detail: str | None = None, *, source: str = "webhook"
     ) -> None:
         """Have the refusal logged in words. Returns at once; a full or broken store drops it."""
-        untold = self._untold(connection.id, code)
+        self.tell_workspace(
+            connection.workspace_id,
+            code,
+            detail,
+            source=source,
+            trust=connection.trust,
+            connection_id=connection.id,
+        )
+
+    def tell_workspace(
+        self,
+        workspace_id: int,
+        code: str,
+        detail: str | None = None,
+        *,
+        source: str,
+        trust: Literal["server", "public"],
+        connection_id: int | None = None,
+    ) -> None:
+        """The same where no connection is known."""
+        untold = self._untold((workspace_id, source, code))
         if untold is None:
             return
         words = detail or WORDS[code]
@@ -62,11 +86,11 @@ class Refusals:
             words = f"{words} ({untold:,} more like this one before it.)"
         now = dt.datetime.now(dt.UTC)
         arrival = Arrival(
-            workspace_id=connection.workspace_id,
-            connection_id=connection.id,
+            workspace_id=workspace_id,
+            connection_id=connection_id,
             secret_id=None,
             source=source,
-            trust=connection.trust,
+            trust=trust,
             received_at=now,
             refusal=Refused(now, source, code, words),
         )
@@ -75,16 +99,16 @@ class Refusals:
         except ProductFruitsError:
             return
 
-    def _untold(self, connection_id: int, code: str) -> int | None:
+    def _untold(self, kind: tuple[int, str, str]) -> int | None:
         """How many were kept back since the last one told, or None to keep this one back too."""
         now = time.monotonic()
         with self._guard:
-            window = self._windows.get((connection_id, code))
+            window = self._windows.get(kind)
             if window is None or now - window.began >= WINDOW_S:
                 if len(self._windows) >= KINDS:
                     self._windows.clear()
                 untold = window.untold if window is not None else 0
-                self._windows[connection_id, code] = _Window(now, 1, 0)
+                self._windows[kind] = _Window(now, 1, 0)
                 return untold
             window.count += 1
             if window.count > WRITTEN_A_WINDOW:

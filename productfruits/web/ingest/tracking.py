@@ -111,7 +111,7 @@ class _Request:
         return cors.allow(answer, self.incoming)
 
     def _store(self) -> Generator[Step, object, Answer]:
-        """Order: method, key of the head, encoding, room, body, JSON, key of the body."""
+        """Order: method, key of the head with limit and room, encoding, body, JSON, key of the body with the same."""
         if self.incoming.method != "POST":
             raise _Refused(METHOD_NOT_ALLOWED)
         key = self.place.protocol.key_of(self.incoming)
@@ -141,7 +141,7 @@ class _Request:
         if not connection.active:
             self._tell("deactivated", DEACTIVATED)
             raise _Refused(self.place.protocol.unknown)
-        self.door.writer.check_room(connection.workspace_id)
+        self.door.admission.let_in(connection.workspace_id, connection.trust, self.place.protocol.source)
         return connection
 
     def _inflated(self, body: IncomingBody, whole: bytes) -> bytes:

@@ -17,10 +17,11 @@ from productfruits.workers.ingest_lock import AlreadyServed
 from productfruits.workers.writer import NotStored
 
 METHODS = ("POST", "PUT", "PATCH")
+SOURCE = "webhook"
 
 
 def take_in(door: Door, incoming: Incoming) -> Steps:
-    """Take one request in. Order: method, token, encoding, room, body, signature, JSON."""
+    """Take one request in. Order: method, token, encoding, limit, room, body, signature, JSON."""
     if incoming.method not in METHODS:
         return answers.METHOD_NOT_ALLOWED
     body: IncomingBody | None = None
@@ -33,7 +34,7 @@ def take_in(door: Door, incoming: Incoming) -> Steps:
             return answers.UNAUTHORIZED
         if incoming.content_encoding:
             return _refuse(door, connection, answers.ENCODED)
-        door.writer.check_room(connection.workspace_id)
+        door.admission.let_in(connection.workspace_id, connection.trust, SOURCE)
         body = IncomingBody(door.budget, incoming.content_length)
         whole = yield from steps.read(body)
         if isinstance(whole, Answer):
@@ -78,7 +79,7 @@ def _examine(door: Door, connection: LiveConnection, incoming: Incoming, body: b
         workspace_id=connection.workspace_id,
         connection_id=connection.id,
         secret_id=live[signed.secret].id,
-        source="webhook",
+        source=SOURCE,
         trust=connection.trust,
         received_at=now,
         parsed=parsed,
