@@ -11,6 +11,9 @@ from productfruits.config import Settings
 from productfruits.workers.runtime import Runtime
 from tests.web.requesting import AsgiHttp, Connected, Http, WsgiHttp, connect
 
+#: One for the process: the order of tests may have an app of a module made twice, on the store of the first.
+ENCRYPTION_KEY = Fernet.generate_key().decode()
+
 
 @pytest.fixture
 def app_on_both(settings: Callable[..., Settings], database_url: str) -> Iterator[Flask]:
@@ -27,7 +30,7 @@ def app_of_module(tmp_path_factory: pytest.TempPathFactory, module_database_url:
         data_dir=tmp_path_factory.mktemp("app"),
         database_url=module_database_url,
         secret_key="only-for-tests-" + "k" * 32,
-        encryption_keys=(Fernet.generate_key().decode(),),
+        encryption_keys=(ENCRYPTION_KEY,),
     )
     app = productfruits.create_app(settings)
     yield app

@@ -34,6 +34,8 @@ from tests.unit.adoption import authored
 from tests.web.requesting import AsgiHttp, Http, Reply, WsgiHttp
 
 PRO = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
+#: One for the process: the order of tests may have the app made twice, on the store of the first.
+ENCRYPTION_KEY = Fernet.generate_key().decode()
 ON_PROJECTS = {"kind": "url", "op": "contains", "value": "/projects"}
 
 
@@ -44,7 +46,7 @@ def pages_app(module_database_url: str, tmp_path_factory: pytest.TempPathFactory
             data_dir=tmp_path_factory.mktemp("data"),
             database_url=module_database_url,
             secret_key="only-for-tests-" + "k" * 32,
-            encryption_keys=(Fernet.generate_key().decode(),),
+            encryption_keys=(ENCRYPTION_KEY,),
         )
     )
     yield app
