@@ -36,6 +36,6 @@ bench: ## Compare speed with the frozen baselines (SIZE=full for the long run)
 		SIZE=$(or $(SIZE),small) $(PYTHON_VENV) -m $$part || status=1; \
 	done; exit $$status
 
-campaign: ## Kill, starve and race the running service; takes minutes, not part of `make test`
+campaign: ## Kill, starve and race the running service, time its signature check; takes minutes, not part of `make test`
 	@scripts/venv dev
 	@$(PYTHON_VENV) -m pytest -m campaign -o faulthandler_timeout=0
