@@ -132,8 +132,11 @@ def commands(command: click.Command, path: str) -> list[tuple[str, click.Command
     """Every command below this one with its whole name, in the order of `--help`."""
     found: list[tuple[str, click.Command]] = []
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            found += commands(command.commands[name], f"{path} {name}")
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            _, called, _ = command.resolve_command(context, [name])
+            assert called is not None
+            found += commands(called, f"{path} {name}")
     else:
         found.append((path, command))
     return found

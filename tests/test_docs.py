@@ -105,7 +105,9 @@ def unknown_word(words: list[str]) -> str | None:
                 return None
             if word not in command.commands:
                 return word
-            command = command.commands[word]
+            _, called, _ = command.resolve_command(click.Context(command), [word])
+            assert called is not None
+            command = called
     return None
 
 

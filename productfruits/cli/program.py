@@ -1,45 +1,38 @@
-"""`productfruits`: the group of all commands, and the one place where errors become an exit code."""
+"""`productfruits`: the group of all commands. To import one takes a second and more, so only the called one is."""
 
+import importlib
 from typing import Any
 
 import click
 
 import productfruits
-from productfruits.cli.admin import admin, setup_link
-from productfruits.cli.api_key import api_key
-from productfruits.cli.backup import backup
-from productfruits.cli.content import content
-from productfruits.cli.destinations import destinations
-from productfruits.cli.doctor import doctor
-from productfruits.cli.functions import function
-from productfruits.cli.keys import keys
-from productfruits.cli.replay import replay
-from productfruits.cli.segment import segment
-from productfruits.cli.serve import serve
-from productfruits.cli.users import users
-from productfruits.cli.worker import worker
-from productfruits.cli.workspace import workspace
-from productfruits.errors import ProductFruitsError
-from productfruits.workers.store_faults import Fault, classify
+
+
+class Listed(click.Command):
+    """A command before it is called: what `--help` says of it, and the module of this package that has the rest."""
+
+    def __init__(self, name: str, module: str, help: str) -> None:
+        super().__init__(name, help=help)
+        self._place = f"productfruits.cli.{module}", name.replace("-", "_")
+
+    def load(self) -> click.Command:
+        """The command itself."""
+        module, attribute = self._place
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
 
 
 class Program(click.Group):
-    """A group whose commands may raise our own errors: each ends as its message on stderr and exit code 1."""
+    """A group that goes on to the command itself only when one is called."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Listed) else command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ProductFruitsError as err:
-            raise click.ClickException(str(err)) from err
-        except BrokenPipeError:
-            raise
-        except Exception as err:  # the edge: what the store says of itself is for people, the rest is a bug
-            if classify(err) is Fault.UNEXPECTED:
-                raise
-            raise click.ClickException(
-                f"The store is busy or out of reach ({type(err).__name__}), so nothing was changed. Try again; if it "
-                "stays so, run: productfruits doctor"
-            ) from err
+        return importlib.import_module("productfruits.cli.edge").run(super().invoke, ctx)
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,21 +45,39 @@ def main() -> None:
     """
 
 
-for command in (
-    function,
-    serve,
-    worker,
-    setup_link,
-    workspace,
-    segment,
-    destinations,
-    api_key,
-    admin,
-    users,
-    content,
-    keys,
-    replay,
-    backup,
-    doctor,
-):
-    main.add_command(command)
+#: Each with the first sentence of its own help; a test compares them.
+LISTED = (
+    Listed("admin", "admin", "Make and invite those who log in here."),
+    Listed("api-key", "api_key", "Make, list and revoke keys of the HTTP API."),
+    Listed("backup", "backup", "Copy the SQLite store to a new FILE, also while the server runs."),
+    Listed("content", "content", "Keep tours, checklists, themes and audiences as YAML files in git."),
+    Listed("destinations", "destinations", "Send events of a workspace to other servers."),
+    Listed(
+        "doctor",
+        "doctor",
+        "Check settings, store, keys, disk, address and server; exit code 1 if something keeps it from working.",
+    ),
+    Listed("function", "functions", "Run Segment's functions: try them out, save and deploy them."),
+    Listed("keys", "keys", "Change the keys that encrypt secrets in the store, or give up a lost one."),
+    Listed(
+        "replay",
+        "replay",
+        "Sign the messages of FILE (one JSON message or array a line) and send them to the workspace's webhook.",
+    ),
+    Listed("segment", "segment", "Connect a workspace to Segment, and change its secrets."),
+    Listed("serve", "serve", "Migrate the store, then take webhooks and show the pages, until SIGTERM."),
+    Listed("setup-link", "admin", "Print the link that makes the first admin; it works until it is used."),
+    Listed("users", "users", "List, show, export and erase the users of a workspace."),
+    Listed(
+        "worker",
+        "worker",
+        "Send events to destinations until SIGTERM, beside any number of servers and other workers.",
+    ),
+    Listed(
+        "workspace",
+        "workspace",
+        "Make and list workspaces (one for each application; staging and production are two).",
+    ),
+)
+for listed in LISTED:
+    main.add_command(listed)
