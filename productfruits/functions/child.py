@@ -1,7 +1,8 @@
 """The process around one isolate. It is started with nothing: no environment, no descriptor but two ends of a pipe.
 
 What it reads are frames of JSON text, each after its length in four bytes; what it writes has the same form. It keeps
-no time and counts no memory: whoever wants to end it kills it. When the parent is gone, so is it.
+no time and counts no memory, computes nothing and sends nothing: it asks its parent, and whoever wants to end it kills
+it. When the parent is gone, so is it.
 """
 
 import contextlib
@@ -9,12 +10,11 @@ import ctypes
 import heapq
 import json
 import os
+import queue
 import resource
-import select
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from productfruits.functions.isolate import Isolate, TooLong
 
@@ -22,8 +22,8 @@ CLONE_NEWNET = 0x40000000
 CLONE_NEWUSER = 0x10000000
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
-#: Descriptors the process may have; loading the cryptography opens a few for a moment.
-DESCRIPTORS = 32
+#: Descriptors the process may have; one more than the pipe's and /dev/null is open while the engine is loaded.
+DESCRIPTORS = 8
 NICENESS = 5
 
 
@@ -31,8 +31,8 @@ def main(prelude: str) -> None:
     """Live until the parent hangs up. `prelude`: the file with what stands around every function."""
     source = Path(prelude).read_text(encoding="utf-8")
     confinement = confine()
-    threading.Thread(target=_watch_parent, daemon=True).start()
     child = _Child()
+    threading.Thread(target=child.listen, daemon=True).start()
     child.start(source)
     _write_frame(json.dumps({"is": "ready", "confinement": confinement}))
     child.serve()
@@ -64,22 +64,34 @@ class _Child:
     def __init__(self) -> None:
         self._isolate = Isolate(self._hear)
         self._due: list[tuple[float, int]] = []
-        self._ciphers: Any = None
+        self._frames: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._computed: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._asked = 0
         self._has_ended = False
 
     def start(self, prelude: str) -> None:
         self._isolate.start(prelude)
 
+    def listen(self) -> None:
+        """Read what the parent says, on a thread of its own, and end the process when it is gone.
+
+        So it ends in the middle of an endless loop too, and what JavaScript waits for passes what waits for JavaScript.
+        """
+        while True:
+            frame = _read_frame()
+            (self._computed if frame.startswith('{"is":"computed"') else self._frames).put(frame)
+
     def serve(self) -> None:
         while True:
             wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
-            readable, _, _ = select.select([0], [], [], wait)
-            if readable:
-                self._take(_read_frame())
-            elif self._due:
+            try:
+                frame = self._frames.get(timeout=wait)
+            except queue.Empty:
                 _, number = heapq.heappop(self._due)
                 self._isolate.turn(json.dumps({"is": "timer", "id": number}))
                 self._tell_idle()
+            else:
+                self._take(frame)
 
     def _take(self, frame: str) -> None:
         if frame.startswith('{"is":"run"') or frame.startswith('{"is":"evaluate"'):
@@ -103,29 +115,20 @@ class _Child:
             self._has_ended = self._has_ended or text.startswith(('{"is":"done"', '{"is":"failed"'))
             _write_frame(text)
             return None
-        request = json.loads(text)
         if whom == "T":
-            heapq.heappush(self._due, (time.monotonic() + request["delay"] / 1000, request["id"]))
+            timer = json.loads(text)
+            heapq.heappush(self._due, (time.monotonic() + timer["delay"] / 1000, timer["id"]))
             return None
-        return json.dumps(self._compute(request))
+        return self._ask(text)
 
-    def _compute(self, request: dict[str, Any]) -> dict[str, str]:
-        ciphers = _load_ciphers()
-        if self._ciphers is None:
-            self._ciphers = ciphers.Ciphers()
-        try:
-            return {"value": self._ciphers.answer(request)}
-        except ciphers.Refused as err:
-            return {"error": str(err)}
-        except Exception as err:  # what a function asks for must not end its process
-            return {"error": f"This cannot be computed ({type(err).__name__}): {err}"[:500]}
-
-
-def _load_ciphers() -> Any:
-    # Here and not above: most functions compute nothing, and their processes start in a third of the time.
-    from productfruits.functions import ciphers  # noqa: PLC0415
-
-    return ciphers
+    def _ask(self, request: str) -> str:
+        """The parent's answer to something that is to be computed."""
+        self._asked += 1
+        _write_frame(json.dumps({"is": "compute", "id": self._asked, "ask": request}))
+        mine = f'{{"is":"computed","id":{self._asked},'
+        while not (answer := self._computed.get()).startswith(mine):
+            pass  # the answer to a request that code wrote past us
+        return answer
 
 
 def _read_frame() -> str:
@@ -150,11 +153,3 @@ def _write_frame(text: str) -> None:
             data = data[os.write(1, data) :]
     except OSError:
         os._exit(0)
-
-
-def _watch_parent() -> None:
-    """End the process when the parent is gone, also in the middle of an endless loop."""
-    poll = select.poll()
-    poll.register(0, 0)
-    poll.poll()
-    os._exit(0)

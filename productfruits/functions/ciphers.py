@@ -1,30 +1,40 @@
-"""Node's crypto for functions: hashes, HMAC, ciphers, signatures. It runs in the child, beside the isolate.
+"""Node's crypto for functions: random bytes, hashes, HMAC, ciphers, signatures. The parent computes, the child waits.
 
-In the child and not in the parent: keys and certificates come from the function, and what parses them should live
-where there is nothing to take; and a function that computes for too long is ended with its process.
+So every request is that of a stranger: it has a size, what it leaves behind has a number, and nothing that it holds
+may end the server or stop its other threads for long. Keys are read in `keys`.
 """
 
-import base64
 import hashlib
 import hmac
 import itertools
+import json
 import os
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import Any
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes, padding, serialization
+from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, utils
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from productfruits.functions.errors import Refused
+from productfruits.functions.keys import RSA_BITS, private_key, public_key
+
 Request = dict[str, Any]
 
+#: A request is that long, as JSON: the answer must fit into the buffer that JavaScript reads it from, too.
+REQUEST_CHARACTERS = 4_000_000
 RANDOM_BYTES = 1024 * 1024
-#: Ciphers that one isolate may have begun and not ended.
+#: Ciphers that one process may have begun and not ended; the oldest goes when there is one more.
 OPEN_CIPHERS = 1_000
 TAG_BYTES = 16
+#: Of GCM, which needs no certain number; the library takes as many.
+IV_BYTES = range(8, 129)
+SALT_BYTES = range(1_025)
+#: So many bytes are put into base64 or taken out at once: other threads wait meanwhile. A multiple of three.
+SLICE_BYTES = 49_152
 PSS = 6
 HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "md5": hashes.MD5,
@@ -38,10 +48,6 @@ HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
 }
 
 
-class Refused(Exception):
-    """Something a function asked for that cannot be done; the message is what it reads."""
-
-
 class _Open:
     """A cipher between its beginning and its end."""
 
@@ -51,16 +57,23 @@ class _Open:
         parts = name.split("-")
         if len(parts) != 3 or parts[0] != "aes" or parts[2] not in ("cbc", "ctr", "gcm", "ecb"):
             raise Refused("Unknown cipher. Offered are aes-128, -192 and -256 with -cbc, -ctr, -gcm and -ecb.")
-        self._key, self._iv, self._mode = _bytes(request["key"]), _bytes(request["iv"]), parts[2]
-        if len(self._key) * 8 != int(parts[1] if parts[1].isdigit() else 0):
+        key, iv, self._mode = _bytes(request["key"]), _bytes(request["iv"]), parts[2]
+        if len(key) * 8 != int(parts[1] if parts[1].isdigit() else 0):
             raise Refused("Invalid key length")
-        if (self._mode in ("cbc", "ctr") and len(self._iv) != 16) or (self._mode == "gcm" and len(self._iv) < 8):
+        if (self._mode in ("cbc", "ctr") and len(iv) != 16) or (self._mode == "gcm" and len(iv) not in IV_BYTES):
             raise Refused("Invalid initialization vector")
+        mode: Any = {
+            "cbc": lambda: modes.CBC(iv),
+            "ctr": lambda: modes.CTR(iv),
+            "ecb": lambda: modes.ECB(),  # type: ignore[no-untyped-call]
+            "gcm": lambda: modes.GCM(iv, None, min_tag_length=4),
+        }[self._mode]()
+        cipher = Cipher(algorithms.AES(key), mode)
+        self._context: Any = cipher.decryptor() if self._decrypts else cipher.encryptor()
         self._pads = self._mode in ("cbc", "ecb")
-        self._aad: list[bytes] = []
-        self._tag: bytes | None = None
-        self._context: Any = None
         self._padding: Any = None
+        self._has_begun = False
+        self._tag: bytes | None = None
 
     def add_data(self, data: bytes) -> bytes:
         self._begin()
@@ -74,7 +87,11 @@ class _Open:
         """The last bytes, and the tag of an encryption that has one."""
         self._begin()
         try:
-            if self._padding is None:
+            if self._mode == "gcm" and self._decrypts:
+                if self._tag is None:
+                    raise Refused("Unsupported state or unable to authenticate data: call setAuthTag() before final().")
+                last = self._context.finalize_with_tag(self._tag)
+            elif self._padding is None:
                 last = self._context.finalize()
             elif self._decrypts:
                 last = self._padding.update(self._context.finalize()) + self._padding.finalize()
@@ -87,7 +104,9 @@ class _Open:
         return last, b"" if self._decrypts or self._mode != "gcm" else bytes(self._context.tag)
 
     def add_aad(self, data: bytes) -> None:
-        self._aad.append(data)
+        if self._mode != "gcm":
+            raise Refused("Only ciphers with -gcm take additional data.")
+        self._context.authenticate_additional_data(data)
 
     def set_padding(self, on: bool) -> None:
         self._pads = on and self._mode in ("cbc", "ecb")
@@ -98,31 +117,37 @@ class _Open:
         self._tag = tag
 
     def _begin(self) -> None:
-        if self._context is not None:
-            return
-        mode: Any = {
-            "cbc": lambda: modes.CBC(self._iv),
-            "ctr": lambda: modes.CTR(self._iv),
-            "ecb": lambda: modes.ECB(),  # type: ignore[no-untyped-call]
-            "gcm": lambda: modes.GCM(self._iv, self._tag, min_tag_length=4),
-        }[self._mode]()
-        if self._mode == "gcm" and self._decrypts and self._tag is None:
-            raise Refused("Call setAuthTag() before the data: without the tag nothing can be checked.")
-        cipher = Cipher(algorithms.AES(self._key), mode)
-        self._context = cipher.decryptor() if self._decrypts else cipher.encryptor()
-        for aad in self._aad:
-            self._context.authenticate_additional_data(aad)
-        if self._pads:
+        """The first data settles whether there is padding."""
+        if self._pads and not self._has_begun:
             pkcs7 = padding.PKCS7(128)
             self._padding = pkcs7.unpadder() if self._decrypts else pkcs7.padder()
+        self._has_begun = True
 
 
 class Ciphers:
-    """Answers the requests of static/functions/crypto.ts."""
+    """Answers the requests of static/functions/crypto.ts for one process, whose open ciphers it holds."""
 
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
         self._numbers = itertools.count(1)
+
+    def reply(self, asked: object) -> str:
+        """The answer to a request in JSON, or the error that its function reads: members of a JSON object, as text.
+
+        Raises nothing: whatever was asked for, the server goes on.
+        """
+        try:
+            if not isinstance(asked, str) or len(asked) > REQUEST_CHARACTERS:
+                raise Refused("This is more than can be computed at once: 3 MB.")
+            # Digits, letters and what base64 has besides: nothing that JSON would write otherwise.
+            return f'"value":"{self.answer(json.loads(asked))}"'
+        except Refused as err:
+            told = str(err)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as err:  # the library is written in Rust, and a panic there is no Exception
+            told = f"This cannot be computed ({type(err).__name__}): {err}"
+        return f'"error":{json.dumps(told[:500])}'
 
     def answer(self, request: Request) -> str:
         """The answer as text, bytes in base64. Raises `Refused`."""
@@ -139,10 +164,10 @@ class Ciphers:
             case "verify":
                 return _text(b"\1" if _verify(request) else b"")
             case "cipher":
-                if len(self._open) >= OPEN_CIPHERS:
-                    raise Refused("More than 1,000 ciphers were begun and not ended with final().")
                 number = str(next(self._numbers))
                 self._open[number] = _Open(request)
+                if len(self._open) > OPEN_CIPHERS:
+                    del self._open[next(iter(self._open))]
                 return number
             case "cipher-final":
                 last, tag = self._cipher(request, ends=True).end()
@@ -160,20 +185,22 @@ class Ciphers:
     def _cipher(self, request: Request, *, ends: bool = False) -> _Open:
         found = self._open.pop(request["id"], None) if ends else self._open.get(request["id"])
         if found is None:
-            raise Refused("This cipher was ended with final() already.")
+            raise Refused("This cipher was ended with final() already, or 1,000 others were begun after it.")
         return found
 
 
 def _bytes(text: str) -> bytes:
-    return base64.b64decode(text)
+    step = SLICE_BYTES // 3 * 4
+    return b"".join(a2b_base64(text[at : at + step]) for at in range(0, len(text), step))
 
 
 def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    parts = (b2a_base64(data[at : at + SLICE_BYTES], newline=False) for at in range(0, len(data), SLICE_BYTES))
+    return b"".join(parts).decode()
 
 
 def _random(size: Any) -> bytes:
-    if not isinstance(size, int) or not 0 <= size <= RANDOM_BYTES:
+    if type(size) is not int or not 0 <= size <= RANDOM_BYTES:
         raise Refused("The number of random bytes must be a whole number from 0 to 1 MiB.")
     return os.urandom(size)
 
@@ -210,6 +237,8 @@ def _sign(request: Request) -> bytes:
 def _verify(request: Request) -> bool:
     key = _public_key(request)
     data, signature = _bytes(request["data"]), _bytes(request["signature"])
+    if len(signature) > RSA_BITS // 8:
+        return False
     try:
         if isinstance(key, rsa.RSAPublicKey):
             algorithm = HASHES[_digest(request["algorithm"])]()
@@ -235,27 +264,18 @@ def _rsa_padding(request: Request, algorithm: hashes.HashAlgorithm, *, verifies:
     asked = request["salt_length"]
     longest: Any = rsa_padding.PSS.AUTO if verifies else rsa_padding.PSS.MAX_LENGTH
     length: Any = longest if asked in (None, -2) else algorithm.digest_size if asked == -1 else asked
+    if asked not in (None, -1, -2) and not (type(asked) is int and asked in SALT_BYTES):
+        raise Refused("The length of the salt must be a whole number from 0 to 1,024.")
     return rsa_padding.PSS(rsa_padding.MGF1(algorithm), length)
 
 
 def _private_key(request: Request) -> Any:
-    password = None if request["passphrase"] is None else _bytes(request["passphrase"])
-    pem = _bytes(request["key"])
-    try:
-        if b"OPENSSH PRIVATE KEY" in pem:
-            return serialization.load_ssh_private_key(pem, password)
-        return serialization.load_pem_private_key(pem, password)
-    except (ValueError, TypeError) as err:
-        raise Refused("The private key cannot be read: give it as PEM, with its passphrase if it has one.") from err
+    return private_key(_bytes(request["key"]), _passphrase(request))
 
 
 def _public_key(request: Request) -> Any:
-    pem = _bytes(request["key"])
-    if b"PRIVATE KEY" in pem:
-        return _private_key(request).public_key()
-    try:
-        if b"BEGIN CERTIFICATE" in pem:
-            return x509.load_pem_x509_certificate(pem).public_key()
-        return serialization.load_pem_public_key(pem)
-    except ValueError as err:
-        raise Refused("The public key cannot be read: give it as PEM, or as a certificate in PEM.") from err
+    return public_key(_bytes(request["key"]), _passphrase(request))
+
+
+def _passphrase(request: Request) -> bytes | None:
+    return None if request["passphrase"] is None else _bytes(request["passphrase"])

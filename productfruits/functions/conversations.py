@@ -1,4 +1,4 @@
-"""One call's talk with its process: log, fetches, and the limits that the process is ended at."""
+"""One call's talk with its process: log, fetches, what it has computed, and the limits that the process is ended at."""
 
 import base64
 import contextlib
@@ -9,18 +9,17 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from productfruits.functions import errors
 from productfruits.functions.errors import InvalidCode
 from productfruits.functions.fetching import Answered, Asked, Fetch, FetchFailed
-from productfruits.functions.processes import Ended, Process
+from productfruits.functions.processes import LOOK_S, Ended, Process
 from productfruits.functions.runs import Code, Exchange, Failure, Line, Run
 
 MEMORY_BYTES = 256 * 1024 * 1024
-#: Between two looks at the memory: a tight loop fills about as many bytes in this time as it is allowed at all.
-LOOK_S = 0.02
 #: What a run left behind, such as a loop that nobody awaits, must be done this long after its end.
 SETTLE_S = 0.25
 FETCHES_AT_ONCE = 6
@@ -30,16 +29,23 @@ LATE = "The function did not end within {:g} seconds."
 GREEDY = "The function used more than 256 MiB of memory and was ended."
 CRASHED = "The function's process ended: it used too much memory, or crashed."
 
+#: What functions have computed is computed one after the other: all together take one core of the server at most.
+_COMPUTING = threading.Lock()
+
 
 class Conversation:
-    """One call's talk with its process: deadline, memory, log and fetches."""
+    """One call's talk with its process: deadline, memory, log, fetches and computing."""
 
-    def __init__(self, process: Process, fetch: Fetch, fetchers: ThreadPoolExecutor, run_s: float) -> None:
+    def __init__(
+        self, process: Process, fetch: Fetch, fetchers: ThreadPoolExecutor, run_s: float, began: float
+    ) -> None:
+        """`began`: the monotonic time of the call, `run_s` seconds after which it must have ended."""
         self._process = process
         self._fetch = fetch
         self._fetchers = fetchers
-        self._began = time.monotonic()
-        self._deadline = self._began + run_s
+        self._began = began
+        self._deadline = began + run_s
+        self._next_look = 0.0
         self._run_s = run_s
         self._log_left = LOG_CHARACTERS
         self._waiting: deque[dict[str, Any]] = deque()
@@ -89,7 +95,7 @@ class Conversation:
     def _exchange(self, message: dict[str, Any] | str, number: int) -> dict[str, Any] | Failure:
         """Send the message; the frame that ends the call, or the failure that ends the process."""
         try:
-            self._process.send(message if isinstance(message, str) else json.dumps(message))
+            self._process.send(message if isinstance(message, str) else json.dumps(message), self._excess)
             while True:
                 frames = self._receive()
                 for at, frame in enumerate(frames, 1):
@@ -98,6 +104,8 @@ class Conversation:
                             self._note(frame)
                         case "fetch":
                             self._ask(frame)
+                        case "compute":
+                            self._compute(frame, self._excess)
                         case "loaded" | "done" | "failed" if frame.get("run", 0) == number:
                             self._process.keep(frames[at:])
                             return frame
@@ -106,14 +114,10 @@ class Conversation:
                             return Failure(errors.BAD_REQUEST, "RangeError", "The event is larger than 4 MiB of text.")
                 self._start_fetches()
                 self._hand_answers()
-                if time.monotonic() >= self._deadline:
-                    return self._end(errors.TIMEOUT, "Timeout", LATE.format(self._run_s))
-                if self._process.memory_bytes() > MEMORY_BYTES:
-                    return self._end(errors.BAD_REQUEST, "OutOfMemory", GREEDY)
+                if (excess := self._excess()) is not None:
+                    return self._end(excess)
         except Ended:
-            if time.monotonic() >= self._deadline:
-                return self._end(errors.TIMEOUT, "Timeout", LATE.format(self._run_s))
-            return self._end(errors.BAD_REQUEST, "Crashed", CRASHED)
+            return self._end(self._excess() or Failure(errors.BAD_REQUEST, "Crashed", CRASHED))
         finally:
             with self._guard:
                 wake, self._wake = self._wake, None
@@ -126,14 +130,29 @@ class Conversation:
         until = time.monotonic() + SETTLE_S
         with contextlib.suppress(Ended):
             while not self.is_over and time.monotonic() < until:
-                if any(frame.get("is") == "idle" for frame in self._process.receive(LOOK_S)):
-                    return
+                for frame in self._process.receive(LOOK_S):
+                    match frame.get("is"):
+                        case "idle":
+                            return
+                        case "compute":
+                            self._compute(frame, lambda: time.monotonic() >= until)
         self.is_over = True
 
-    def _end(self, kind: str, name: str, message: str) -> Failure:
+    def _excess(self) -> Failure | None:
+        """What the call has too much of: time, or memory, which is looked at now and then."""
+        now = time.monotonic()
+        if now >= self._deadline:
+            return Failure(errors.TIMEOUT, "Timeout", LATE.format(self._run_s))
+        if now >= self._next_look:
+            self._next_look = now + LOOK_S / 2
+            if self._process.memory_bytes() > MEMORY_BYTES:
+                return Failure(errors.BAD_REQUEST, "OutOfMemory", GREEDY)
+        return None
+
+    def _end(self, failure: Failure) -> Failure:
         self.is_over = True
         self._process.kill()
-        return Failure(kind, name, message)
+        return failure
 
     def _receive(self) -> list[dict[str, Any]]:
         within_s = min(LOOK_S, max(0.0, self._deadline - time.monotonic()))
@@ -149,6 +168,20 @@ class Conversation:
         if self._log_left > 0:
             self.log.append(Line(str(frame.get("level", "log"))[:10], text))
             self._log_left -= len(text) + 1
+
+    def _compute(self, frame: dict[str, Any], is_over: Callable[[], object]) -> None:
+        """Answer what JavaScript waits for. Not after the end: then whoever waits is ended."""
+        while not _COMPUTING.acquire(timeout=LOOK_S):
+            if is_over():
+                return
+        try:
+            if is_over():
+                return
+            reply = self._process.ciphers.reply(frame.get("ask"))
+        finally:
+            _COMPUTING.release()
+        number = frame.get("id")
+        self._process.send(f'{{"is":"computed","id":{number if type(number) is int else 0},{reply}}}', is_over)
 
     def _ask(self, frame: dict[str, Any]) -> None:
         self._fetched += 1
@@ -190,7 +223,7 @@ class Conversation:
             with self._guard:
                 answer = self._answers.popleft()
             self._fetching = max(0, self._fetching - 1)
-            self._process.send(json.dumps(answer))
+            self._process.send(json.dumps(answer), self._excess)
 
 
 def _asked(frame: dict[str, Any], method: str, url: str) -> Asked:

@@ -47,6 +47,10 @@ class InvalidCode(ProductFruitsError):
     """The code is no JavaScript that runs."""
 
 
+class Refused(Exception):
+    """Something a function asked for that cannot be computed; the message is what it reads."""
+
+
 def kind_of(name: str, message: str) -> str:
     """What kind of failure it is when something of this class was thrown."""
     if message.startswith(_TOO_LARGE_BEGINS):

@@ -7,15 +7,19 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from productfruits.config import PACKAGE
+from productfruits.functions.ciphers import Ciphers
 from productfruits.functions.errors import DoesNotStart
 
 #: A frame from a child that is longer was not written by our prelude.
 FRAME_BYTES = 32 * 1024 * 1024
 START_S = 20.0
+#: Between two looks at the memory: a tight loop fills about as many bytes in this time as it is allowed at all.
+LOOK_S = 0.02
 _BOOT = "import sys; sys.path[:] = sys.argv[2:]; from productfruits.functions.child import main; main(sys.argv[1])"
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -51,6 +55,8 @@ class Process:
         self._received = bytearray()
         self._frames_kept: list[dict[str, Any]] = []
         self._is_ready = False
+        #: What is computed for the child, and lives as long.
+        self.ciphers = Ciphers()
         self.confinement: tuple[str, ...] = ()
         self.begun_at = time.monotonic()
 
@@ -80,16 +86,16 @@ class Process:
         self.kill()
         raise DoesNotStart()
 
-    def send(self, text: str) -> None:
-        """Hand a frame to the child. Raises `Ended`, also for a child that does not read."""
+    def send(self, text: str, is_over: Callable[[], object]) -> None:
+        """Hand a frame to the child. Raises `Ended`, also when `is_over`, asked while the child does not read."""
         data = text.encode("utf-8", "replace")
         rest = memoryview(len(data).to_bytes(4, "little") + data)
         while rest:
             try:
                 rest = rest[os.write(self._in, rest) :]
             except BlockingIOError:
-                _, writable, _ = select.select([], [self._in], [], 5.0)
-                if not writable:
+                _, writable, _ = select.select([], [self._in], [], LOOK_S)
+                if not writable and is_over():
                     raise Ended() from None
             except OSError as err:
                 raise Ended() from err

@@ -1,4 +1,4 @@
-"""Runs functions: hands each call to a warm process of its function, serves its `fetch`, and ends what goes too far.
+"""Runs functions: hands each call to a warm process of its function, serves what it asks, and ends what goes too far.
 
 The process is the limit. Whatever the engine promises, five seconds after a call began or past 256 MiB its process is
 killed from outside; the next call gets a new one.
@@ -63,10 +63,12 @@ class Sandbox:
             raise Busy()
         warm = self._take(code.key)
         try:
-            warm, loaded = self._loaded(warm, code)
-            if loaded is not None:
-                return loaded
-            conversation = Conversation(warm.process, fetch, self._fetchers, self._run_s)
+            warm.process.wait_until_ready()
+            began = time.monotonic()
+            failed = self._load(warm, code, began)
+            if failed is not None:
+                return failed
+            conversation = Conversation(warm.process, fetch, self._fetchers, self._run_s, began)
             run = conversation.hold(_turn(next(self._numbers), call))
         except BaseException:
             self._give_up(warm)
@@ -82,7 +84,7 @@ class Sandbox:
         """The handlers that the code defines. Raises `InvalidCode` with what the engine says of it."""
         process = self._fresh()
         try:
-            conversation = Conversation(process, unasked, self._fetchers, self._run_s)
+            conversation = Conversation(process, unasked, self._fetchers, self._run_s, time.monotonic())
             return conversation.load(code)
         finally:
             process.kill()
@@ -156,21 +158,19 @@ class Sandbox:
         process.wait_until_ready()
         return process
 
-    def _loaded(self, warm: _Warm, code: Code) -> tuple[_Warm, Run | None]:
-        """The process with the code in it, or the run that failed because the code does not even load."""
+    def _load(self, warm: _Warm, code: Code, began: float) -> Run | None:
+        """Put the code into the process if it is not there; the run that failed if it does not even load."""
         if warm.key == code.key:
-            return warm, None
-        warm.process.wait_until_ready()
-        conversation = Conversation(warm.process, unasked, self._fetchers, self._run_s)
-        began = time.monotonic()
+            return None
+        conversation = Conversation(warm.process, unasked, self._fetchers, self._run_s, began)
         try:
             conversation.load(code)
         except InvalidCode:
             self._give_up(warm)
             failure = Failure(conversation.load_kind, conversation.load_name, conversation.load_said)
-            return warm, Run(failure, None, (), tuple(conversation.log), (), ms(began))
+            return Run(failure, None, (), tuple(conversation.log), (), ms(began))
         warm.key = code.key
-        return warm, None
+        return None
 
     def _give_back(self, warm: _Warm) -> None:
         old = warm.runs >= RUNS or time.monotonic() - warm.process.begun_at > AGE_S

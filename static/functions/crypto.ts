@@ -1,4 +1,4 @@
-// Node's crypto module as far as functions use it. The work is done outside of the isolate, in the same process.
+// Node's crypto module as far as functions use it. Each call is a request to the parent, which computes and answers.
 
 import { Buffer } from "buffer";
 import { bytesOf, complete } from "./encoding";
@@ -45,10 +45,15 @@ class Collector {
   }
 }
 
+/** Names of hashes that the parent has computed. */
+const known = new Set<unknown>();
+
 class Hash extends Collector {
   constructor(private readonly request: Record<string, unknown>) {
     super();
+    if (known.has(request.algorithm)) return;
     ask({ ...request, data: "" }); // says at once whether the algorithm is known
+    known.add(request.algorithm);
   }
 
   digest(encoding?: Encoding): Buffer | string {

@@ -1,5 +1,6 @@
 // The only way out of the isolate: text through a shared buffer, then a call that returns when the process around it
-// has read the text. One letter says who is meant: P the parent, C the process's own cryptography, T its timers.
+// has read the text. One letter says what is meant: P a message to the parent, C one whose answer the call brings back,
+// T a timer of the process itself.
 
 const send = (globalThis as unknown as { __host: () => void }).__host;
 const buffer = (globalThis as unknown as { __buffer: ArrayBuffer }).__buffer;
@@ -42,7 +43,7 @@ export function timer(id: number, delay: number): void {
   send();
 }
 
-/** Asks the process's cryptography and waits for the answer. */
+/** Has the parent compute something and waits for the answer. */
 export function compute(request: object): string {
   write("C" + stringify(request));
   send();

@@ -22,6 +22,13 @@ def test_a_function_is_tried_from_a_file(tmp_path: Path) -> None:
     ]
 
 
+def test_a_function_that_is_tried_has_its_crypto(tmp_path: Path) -> None:
+    (tmp_path / "f.js").write_text(
+        "function onTrack() { return crypto.createHmac('sha256', 'key').update('data').digest('hex').slice(0, 8) }"
+    )
+    assert document(_test(tmp_path / "f.js", "--json"))["returned"] == "5031fe3d"
+
+
 @pytest.mark.parametrize(
     ("code", "event", "told"),
     [

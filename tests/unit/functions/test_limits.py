@@ -190,7 +190,7 @@ def test_a_changed_function_is_forgotten(sandbox: Sandbox) -> None:
 
 def test_a_child_ends_with_its_parent_even_inside_a_loop(sandbox: Sandbox) -> None:
     process = sandbox._fresh()
-    process.send('{"is":"load","code":"for(;;);","sends":false}')
+    process.send('{"is":"load","code":"for(;;);","sends":false}', lambda: False)
     assert process._popen.stdin is not None
     process._popen.stdin.close()
     assert process._popen.wait(30) == 0
