@@ -4,8 +4,8 @@ import { Buffer } from "buffer";
 import { bytesOf } from "./encoding";
 import { tell } from "./host";
 
-const FOLLOW = 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
+const SHOWN = 1_000;
 
 type Pairs = [string, string][];
 
@@ -167,7 +167,6 @@ interface Options {
   headers?: unknown;
   body?: unknown;
   redirect?: string;
-  follow?: number;
   [other: string]: unknown;
 }
 
@@ -176,7 +175,6 @@ export class Request extends Body {
   readonly headers: Headers;
   readonly url: string;
   readonly redirect: string;
-  readonly follow: number;
 
   constructor(input: unknown, options: Options = {}) {
     const from = input instanceof Request ? input : null;
@@ -191,7 +189,6 @@ export class Request extends Body {
     const text = from !== null ? from.url : typeof input === "object" && input !== null && "href" in input ? String(input.href) : String(input);
     this.url = absolute(text);
     this.redirect = String(options.redirect ?? from?.redirect ?? "follow");
-    this.follow = Number(options.follow ?? from?.follow ?? FOLLOW);
   }
 
   clone(): Request {
@@ -220,9 +217,9 @@ export class Response extends Body {
   readonly statusText: string;
   readonly headers: Headers;
   readonly url: string;
-  readonly redirected: boolean;
+  readonly redirected = false;
 
-  constructor(body?: unknown, options: { status?: number; statusText?: string; headers?: unknown; url?: string; redirected?: boolean } = {}) {
+  constructor(body?: unknown, options: { status?: number; statusText?: string; headers?: unknown; url?: string } = {}) {
     const [content, type] = contentOf(body);
     super(content);
     this.status = options.status ?? 200;
@@ -230,7 +227,6 @@ export class Response extends Body {
     this.headers = new Headers(options.headers);
     if (type !== null && options.url === undefined && !this.headers.has("Content-Type")) this.headers.append("Content-Type", type);
     this.url = options.url ?? "";
-    this.redirected = options.redirected ?? false;
   }
 
   get ok(): boolean {
@@ -276,40 +272,38 @@ function send(method: string, url: string, headers: Pairs, content: Content): Pr
   });
 }
 
+/** Where a redirect points to, for people. */
+function place(location: string, from: string): string {
+  if (location.length > SHOWN) return `${location.slice(0, SHOWN)}…`;
+  try {
+    return new URL(location, from).href;
+  } catch {
+    return location;
+  }
+}
+
 export async function fetch(input: unknown, options?: Options): Promise<Response> {
   const request = new Request(input, options);
-  let { method, url } = request;
-  let content = request.sent();
+  const { method, url } = request;
   const headers = new Headers(request.headers);
   if (!headers.has("Accept")) headers.set("Accept", "*/*");
   if (!headers.has("User-Agent")) headers.set("User-Agent", "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)");
   for (const own of ["Connection", "Content-Length", "Host", "Keep-Alive", "Transfer-Encoding", "Accept-Encoding"]) headers.delete(own);
 
-  for (let hops = 0; ; hops++) {
-    const pairs: Pairs = Object.entries(headers.raw()).map(([name, values]) => [name, values.join(", ")]);
-    const answer = await send(method, url, pairs, content);
-    if (answer.error) throw new FetchError(`request to ${url} failed, reason: ${answer.error.message}`, "system", answer.error.code);
-    const given = new Headers(answer.headers);
-    const location = given.get("Location");
-    if (REDIRECTS.includes(answer.status!) && request.redirect !== "manual") {
-      if (request.redirect === "error") {
-        throw new FetchError(`uri requested responds with a redirect, redirect mode is set to error: ${url}`, "no-redirect");
-      }
-      if (location !== null) {
-        if (hops >= request.follow) throw new FetchError(`maximum redirect reached at: ${url}`, "max-redirect");
-        const next = absolute(new URL(location, url).href);
-        if (answer.status === 303 || ((answer.status === 301 || answer.status === 302) && method === "POST")) {
-          method = "GET";
-          content = null;
-          headers.delete("Content-Type");
-        }
-        if (new URL(next).host !== new URL(url).host) for (const secret of ["Authorization", "Cookie", "WWW-Authenticate"]) headers.delete(secret);
-        url = next;
-        continue;
-      }
+  const pairs: Pairs = Object.entries(headers.raw()).map(([name, values]) => [name, values.join(", ")]);
+  const answer = await send(method, url, pairs, request.sent());
+  if (answer.error) throw new FetchError(`request to ${url} failed, reason: ${answer.error.message}`, "system", answer.error.code);
+  if (REDIRECTS.includes(answer.status!) && request.redirect !== "manual") {
+    if (request.redirect === "error") {
+      throw new FetchError(`uri requested responds with a redirect, redirect mode is set to error: ${url}`, "no-redirect");
     }
-    if (answer.truncated) throw new FetchError(`content size at ${url} over limit: 1048576`, "max-size");
-    const body = answer.text ?? (answer.base64 === undefined ? null : Buffer.from(answer.base64, "base64"));
-    return new Response(body, { status: answer.status!, statusText: answer.reason ?? "", headers: answer.headers, url, redirected: hops > 0 });
+    const location = new Headers(answer.headers).get("Location");
+    if (location !== null) {
+      const reason = `redirected (${answer.status}) to ${place(location, url)}; redirects are not followed here, call the final address`;
+      throw new FetchError(`request to ${url} failed, reason: ${reason}`, "no-redirect");
+    }
   }
+  if (answer.truncated) throw new FetchError(`content size at ${url} over limit: 1048576`, "max-size");
+  const body = answer.text ?? (answer.base64 === undefined ? null : Buffer.from(answer.base64, "base64"));
+  return new Response(body, { status: answer.status!, statusText: answer.reason ?? "", headers: answer.headers, url });
 }

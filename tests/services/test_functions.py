@@ -1,6 +1,7 @@
 """Functions in the store: versions, instances, settings, errors, and what becomes of events and requests."""
 
 import datetime as dt
+import ipaddress
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -50,6 +51,7 @@ from productfruits.workers.deliveries import Deliveries
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.source_functions import SourceFunctions
 from productfruits.workers.writer import Writer
+from tests.receivers import PUBLIC, answering, receiving
 from tests.services import factories
 from tests.services.messages import NOW, arrival, message, receive
 
@@ -184,6 +186,21 @@ def test_a_blocked_address_reads_like_one_where_nobody_listens(url: str, reason:
     with pytest.raises(FetchFailed) as failed:
         fetch(Asked("GET", url, (), None), 2.0)
     assert str(failed.value).startswith(reason) or reason in str(failed.value)
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:{port}/inside", "file:///etc/passwd", "/hook"])
+def test_a_redirect_sends_a_function_nowhere(session: Session, sandbox: Sandbox, place: str) -> None:
+    """A-08 for functions: nobody is asked but the address in the code, and the run has failed."""
+    code = "async function onTrack(event, settings) { return (await fetch(event.url)).status }"
+    runnable = function_instances.runnable(make(session, code=code), VAULT)
+    with receiving(host="127.0.0.1") as canary:
+        location = f"Location: {place.format(port=canary.port)}"
+        with receiving(answering("302 Found", b"", location)) as receiver:
+            egress = Egress((ipaddress.ip_network(f"{PUBLIC}/32"),))
+            done = function_runs.run(sandbox, egress, runnable, Call("onTrack", ({"url": receiver.url},)))
+    assert done.failure is not None and done.failure.name == "FetchError"
+    assert "redirects are not followed here" in done.failure.message
+    assert (len(receiver.requests), canary.requests) == (1, [])
 
 
 def test_retries_begin_after_one_to_three_minutes_and_grow_to_twenty() -> None:

@@ -270,29 +270,59 @@ def test_what_cannot_be_reached_is_a_fetch_error(sandbox: Sandbox) -> None:
         assert done.failure is not None and message in done.failure.message
 
 
-def test_redirects_are_followed_one_vetted_request_at_a_time(sandbox: Sandbox) -> None:
-    seen: list[Asked] = []
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed_by_nobody(sandbox: Sandbox, status: int) -> None:
+    seen: list[str] = []
 
     def fetch(asked: Asked, within_s: float) -> Answered:
-        seen.append(asked)
-        if asked.url.endswith("/a"):
-            return Answered(302, (("Location", "https://other.example/b"),), b"", False)
-        if asked.url.endswith("/loop"):
-            return Answered(307, (("Location", "/loop"),), b"", False)
-        return Answered(200, (), b"there", False)
+        seen.append(asked.url)
+        return Answered(status, (("Location", "../b?c=d"),), b"moved", False)
 
-    body = "const r = await fetch('https://one.example/a', {method: 'POST', body: 'x', headers: {Authorization: 's'}});"
-    assert value(sandbox, f"{body} return [r.redirected, r.url, await r.text()]", fetch=fetch) == [
-        True, "https://other.example/b", "there",
-    ]  # fmt: skip
-    assert [(asked.method, asked.body) for asked in seen] == [("POST", b"x"), ("GET", None)]
-    assert "authorization" not in dict(seen[1].headers)
-    done = run(sandbox, "await fetch('https://one.example/loop')", fetch=fetch)
-    assert done.failure is not None
-    assert done.failure.message == "maximum redirect reached at: https://one.example/loop"
-    assert (
-        value(sandbox, "return (await fetch('https://one.example/a', {redirect: 'manual'})).status", fetch=fetch) == 302
+    told = "[e instanceof FetchError, e.type, e.message]"
+    ask = "fetch('https://one.example/x/a', {{method: 'POST', body: 'x', redirect: {}}})"
+    caught = f"try {{{{ await {ask} }}}} catch (e) {{{{ return {told} }}}}"
+    followed = (
+        f"request to https://one.example/x/a failed, reason: redirected ({status}) to https://one.example/b?c=d;"
+        " redirects are not followed here, call the final address"
     )
+    assert value(sandbox, caught.format("undefined"), fetch=fetch) == [True, "no-redirect", followed]
+    assert value(sandbox, caught.format("'follow'"), fetch=fetch) == [True, "no-redirect", followed]
+    assert value(sandbox, caught.format("'error'"), fetch=fetch) == [
+        True, "no-redirect",
+        "uri requested responds with a redirect, redirect mode is set to error: https://one.example/x/a",
+    ]  # fmt: skip
+    by_hand = f"const r = await {ask}; return [r.ok, r.status, r.redirected, r.headers.get('location'), await r.text()]"
+    assert value(sandbox, by_hand.format("'manual'"), fetch=fetch) == [False, status, False, "../b?c=d", "moved"]
+    assert seen == ["https://one.example/x/a"] * 4
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://" + "a" * 1_000_000, "https://" + "a" * 992 + "…"),
+        ("http://[nowhere", "http://[nowhere"),
+        ("file:///etc/passwd", "file:///etc/passwd"),
+        ("https://one.example/a", "https://one.example/a"),
+    ],
+    ids=["1 MB", "no address", "file", "loop"],
+)
+def test_a_redirect_says_where_to_at_a_bearable_length(sandbox: Sandbox, location: str, shown: str) -> None:
+    def fetch(asked: Asked, within_s: float) -> Answered:
+        return Answered(302, (("Location", location),), b"", False)
+
+    done = run(sandbox, "await fetch('https://one.example/a')", fetch=fetch)
+    assert done.failure is not None
+    assert f"redirected (302) to {shown}; redirects" in done.failure.message
+    assert [exchange.status for exchange in done.exchanges] == [302]
+
+
+def test_an_answer_of_3xx_that_leads_nowhere_is_an_answer(sandbox: Sandbox) -> None:
+    def fetch(asked: Asked, within_s: float) -> Answered:
+        leads = (("Location", "https://two.example/"),) if asked.url.endswith("/304") else ()
+        return Answered(int(asked.url.rpartition("/")[2]), leads, b"", False)
+
+    for status in (302, 304):
+        assert value(sandbox, f"return (await fetch('https://one.example/{status}')).status", fetch=fetch) == status
 
 
 def test_a_source_function_reads_its_request_and_calls_segment(sandbox: Sandbox) -> None:
