@@ -72,7 +72,7 @@ class Conversation:
             error = _error(frame)
             self.load_name, self.load_said = error.name, error.message
             raise InvalidCode(f"{error.name}: {error.message}")
-        return tuple(str(name) for name in frame.get("handlers", ()))
+        return _texts(frame.get("handlers"))
 
     def hold(self, turn: tuple[int, str]) -> Run:
         """Hand over the turn and see it through."""
@@ -89,8 +89,7 @@ class Conversation:
         if frame["is"] == "failed":
             return Run(_error(frame), None, (), log, exchanges, took_ms)
         value = frame.get("value")
-        calls = tuple(str(call) for call in frame.get("calls", ()))
-        return Run(None, None if value is None else str(value), calls, log, exchanges, took_ms)
+        return Run(None, None if value is None else str(value), _texts(frame.get("calls")), log, exchanges, took_ms)
 
     def _exchange(self, message: dict[str, Any] | str, number: int) -> dict[str, Any] | Failure:
         """Send the message; the frame that ends the call, or the failure that ends the process."""
@@ -251,9 +250,15 @@ def _answer(got: Answered) -> dict[str, Any]:
 
 
 def _error(frame: dict[str, Any]) -> Failure:
-    said = frame.get("error") or {}
+    said = frame.get("error")
+    if not isinstance(said, dict):  # code can write frames of its own
+        said = {}
     name, message = str(said.get("name", "Error")), str(said.get("message", ""))
     return Failure(errors.kind_of(name, message), name, message, str(said.get("stack", "")))
+
+
+def _texts(given: object) -> tuple[str, ...]:
+    return tuple(map(str, given)) if isinstance(given, list) else ()
 
 
 def ms(began: float) -> int:

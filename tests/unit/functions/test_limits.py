@@ -8,7 +8,7 @@ import pytest
 
 from productfruits.functions import errors
 from productfruits.functions.errors import InvalidCode
-from productfruits.functions.runs import Call
+from productfruits.functions.runs import Call, Run
 from productfruits.functions.runtime import Sandbox
 from tests.unit.functions.sandboxes import code, refused, run, value
 
@@ -121,6 +121,28 @@ def test_a_polluted_prototype_forges_no_outcome(sandbox: Sandbox) -> None:
     assert done.failure is not None
     body = "JSON.parse = () => ({}); String.prototype.slice = () => ''; return 'kept'"
     assert run(sandbox, body).value == '"kept"'
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "is: 'failed', error: 'text'",
+        "is: 'done', calls: 7",
+        "is: 'done', value: 7",
+        "is: 'log'",
+        "is: 'fetch'",
+        "is: 7",
+    ],
+)
+def test_a_frame_that_code_writes_itself_breaks_nothing_of_the_server(frame: str) -> None:
+    """What is forged with it is the outcome of its own run, which it says anyway."""
+    sandbox = Sandbox(processes=1, run_s=0.4, ahead=False)
+    try:
+        body = f"Object.prototype.toJSON = () => ({{ {frame}, run: 1 }}); console.log(''); return 1"
+        assert isinstance(run(sandbox, body, key="forging:"), Run)
+        assert value(sandbox, "return 2") == 2
+    finally:
+        sandbox.close()
 
 
 @pytest.mark.parametrize("name", ["WebAssembly", "SharedArrayBuffer", "Atomics", "process", "__host", "__turn"])
