@@ -27,6 +27,7 @@ FETCHES = 100
 LOG_CHARACTERS = 40_000
 LATE = "The function did not end within {:g} seconds."
 GREEDY = "The function used more than 256 MiB of memory and was ended."
+FORGED = "What the function left behind is no JSON: its code has changed how JSON is written."
 CRASHED = "The function's process ended: it used too much memory, or crashed."
 
 #: What functions have computed is computed one after the other: all together take one core of the server at most.
@@ -89,7 +90,10 @@ class Conversation:
         if frame["is"] == "failed":
             return Run(_error(frame), None, (), log, exchanges, took_ms)
         value = frame.get("value")
-        return Run(None, None if value is None else str(value), _texts(frame.get("calls")), log, exchanges, took_ms)
+        value, calls = None if value is None else str(value), _texts(frame.get("calls"))
+        if not _is_readable(value, calls):
+            return Run(Failure(errors.BAD_REQUEST, "SyntaxError", FORGED), None, (), log, exchanges, took_ms)
+        return Run(None, value, calls, log, exchanges, took_ms)
 
     def _exchange(self, message: dict[str, Any] | str, number: int) -> dict[str, Any] | Failure:
         """Send the message; the frame that ends the call, or the failure that ends the process."""
@@ -259,6 +263,23 @@ def _error(frame: dict[str, Any]) -> Failure:
 
 def _texts(given: object) -> tuple[str, ...]:
     return tuple(map(str, given)) if isinstance(given, list) else ()
+
+
+def _is_readable(value: str | None, calls: tuple[str, ...]) -> bool:
+    """Whether these are JSON and what `Segment` was called with, as our own code around a function leaves them."""
+    try:
+        if value is not None:
+            json.loads(value)
+        return all(map(_is_call, map(json.loads, calls)))
+    except ValueError:
+        return False
+
+
+def _is_call(said: Any) -> bool:
+    if not isinstance(said, dict) or not isinstance(said.get("type"), str):
+        return False
+    is_set = isinstance(said.get("collection"), str) and "id" in said and isinstance(said.get("properties"), dict)
+    return said["type"] != "set" or is_set
 
 
 def ms(began: float) -> int:
