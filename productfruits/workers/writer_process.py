@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -83,6 +84,8 @@ def processors() -> int:
 
 def fork(database_url: str) -> WriterProcess:
     """Start the process. To be called before this one has any other thread or an open connection."""
+    if threading.active_count() > 1:
+        raise RuntimeError("A lock that another thread holds now would stay locked in the child for ever.")
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     for pipe in (ours_out, theirs_out):

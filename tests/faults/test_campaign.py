@@ -27,10 +27,13 @@ def status_of(served: Served, path: str) -> int:
 
 @contextlib.contextmanager
 def traced(served: Served, output: Path) -> Iterator[None]:
-    """The system calls of all threads of the server, in order, while the block runs."""
-    pid = served.process.pid
-    calls = "trace=fdatasync,fsync,recvfrom,read,sendto,write,writev"
-    strace = subprocess.Popen(["strace", "-f", "-s", "40", "-e", calls, "-p", str(pid), "-o", str(output)])
+    """The system calls of all threads of the server and its writer's process, in order, while the block runs."""
+    pid = str(served.process.pid)
+    processes = [pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    command = ["strace", "-f", "-s", "40", "-e", "trace=fdatasync,fsync,recvfrom,read,sendto,write,writev"]
+    for process in processes:
+        command += ["-p", process]
+    strace = subprocess.Popen([*command, "-o", str(output)])
     try:
         deadline = time.monotonic() + PATIENCE_S
         while not output.exists() or not output.stat().st_size:
