@@ -50,8 +50,7 @@ def serve() -> None:
         app = create_app(settings)
         runtime: Runtime = app.extensions["productfruits"]
         _spare_the_collector()
-        runtime.fork_writer()
-        runtime.start()
+        runtime.start(may_fork=True)
     except ProductFruitsError as err:
         raise click.ClickException(str(err)) from err
     _introduce(settings, runtime)

@@ -109,22 +109,11 @@ class Runtime:
             begin_immediate(session)
             yield session
 
-    def fork_writer(self) -> None:
-        """Have the transactions of the writer made in a process of their own, where that is wanted and helps.
-
-        To be called before `start`, while this process has one thread.
-        """
-        wanted = self.settings.writer_process
-        if wanted == "off" or not writer_process.CAN_FORK or (wanted == "auto" and writer_process.processors() < 2):
-            return
-        self.engine.dispose()
-        self.writer_process = writer_process.fork(self.settings.database_url)
-        self.writer.use(self.writer_process)
-
-    def start(self) -> None:
+    def start(self, *, may_fork: bool = False) -> None:
         """Begin to take webhooks in. Raises `AlreadyServed` on a SQLite store that another process serves.
 
-        Safe to repeat. A WSGI server that never calls it gets it with the first webhook, after its fork.
+        Safe to repeat. A WSGI server that never calls it gets it with the first webhook, after its fork. Whoever says
+        `may_fork` has no other thread yet: the transactions get a process of their own, where that is wanted and helps.
         """
         if self._started:
             return
@@ -133,6 +122,8 @@ class Runtime:
                 return
             if self.ingest_lock is not None:
                 self.ingest_lock.acquire()
+            if may_fork:
+                self._fork_writer()
             if self.checkpoints is not None:
                 self.checkpoints.start(self.writer.nudge)
             self.writer.start()
@@ -170,6 +161,14 @@ class Runtime:
             if self.ingest_lock is not None:
                 self.ingest_lock.release()
             atexit.unregister(self.close)
+
+    def _fork_writer(self) -> None:
+        wanted = self.settings.writer_process
+        if wanted == "off" or not writer_process.CAN_FORK or (wanted == "auto" and writer_process.processors() < 2):
+            return
+        self.engine.dispose()
+        self.writer_process = writer_process.fork(self.settings.database_url)
+        self.writer.use(self.writer_process)
 
     def _writer_died(self) -> None:
         for tell in self.on_writer_death:

@@ -97,8 +97,7 @@ def fork(database_url: str) -> WriterProcess:
         log.info("writer_process_started", pid=pid)
         return WriterProcess(pid, ours_out, ours_in)
     try:
-        os.close(ours_out)
-        os.close(ours_in)
+        _close_all_but(theirs_in, theirs_out)
         # Whoever stops the server stops the parent, which finishes what it took on and then closes the pipe.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -133,6 +132,15 @@ def unpack(frame: bytes | bytearray) -> list[Prepared]:
         return _arrivals_in.decode(content)
     arrivals: list[Prepared] = pickle.loads(content)
     return arrivals
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close what came from the parent, its lock file among it, so that nothing of a dead parent is held any longer."""
+    standard = (0, 1, 2)
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor not in standard and descriptor not in kept:
+            with contextlib.suppress(OSError):  # the one of the list itself
+                os.close(descriptor)
 
 
 def _widen(pipe: int) -> None:
