@@ -1,6 +1,6 @@
 // Where the keyboard is: into a card when it appears, around in it, and back when it goes.
 
-import { listen, together, type Undo } from "./edge";
+import { later, listen, together, type Undo } from "./edge";
 
 const FOCUSABLE = "a[href],button,input,select,textarea,summary,[tabindex]";
 
@@ -28,7 +28,9 @@ export function holdFocus(card: HTMLElement, first: HTMLElement | null, target: 
   const isModal = isDim && !target;
   const wasInert = document.body.inert;
   if (isModal) document.body.inert = true;
-  if (isModal || !before?.matches("input,textarea,select,[contenteditable]")) (first ?? card).focus({ preventScroll: true });
+  const mayTake = isModal || !before?.matches("input,textarea,select,[contenteditable]");
+  // The page has to be laid out before anything can have the focus: not in the task that has built the card.
+  const cancel = later(0, () => mayTake && (first ?? card).focus({ preventScroll: true }));
 
   const tab = (event: KeyboardEvent) => {
     if (event.key !== "Tab") return;
@@ -40,6 +42,7 @@ export function holdFocus(card: HTMLElement, first: HTMLElement | null, target: 
     ring.at(next % ring.length)?.focus();
   };
   return together(
+    cancel,
     listen(card, "keydown", tab),
     target && listen(target, "keydown", tab),
     () => {
