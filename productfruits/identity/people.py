@@ -1,7 +1,6 @@
 """The nouns of the matching rule: people, the ids that lead to them, what was seen, and where it was placed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,8 +16,7 @@ Verdict = Literal["stored", "erased", "tombstoned", "no_id", "rejected"]
 VISIT_GAP: Final = 30 * 60 * 1_000_000
 
 
-@dataclass(slots=True, eq=False)
-class Person:
+class Person(msgspec.Struct, eq=False):
     """A user as the rule sees one. Times are microseconds since the epoch.
 
     `changed` says that anything did, the time of the last sighting included; `keys_changed` and `traits_changed` say
@@ -30,8 +28,8 @@ class Person:
     email: str | None = None
     email_key: str | None = None
     email_at: int | None = None
-    traits: dict[str, Any] = field(default_factory=dict)
-    trait_times: dict[str, int] = field(default_factory=dict)
+    traits: dict[str, Any] = msgspec.field(default_factory=dict)
+    trait_times: dict[str, int] = msgspec.field(default_factory=dict)
     first_seen: int = 0
     last_seen: int = 0
     #: How often the user came, and when the last visit began.
@@ -42,12 +40,12 @@ class Person:
     gone: bool = False
     keys_changed: bool = False
     traits_changed: bool = False
-    loaded_username: str | None = field(init=False, default=None)
-    loaded_email_key: str | None = field(init=False, default=None)
-    into: "Person | None" = field(init=False, default=None, repr=False)
-    links: "list[Link]" = field(init=False, default_factory=list, repr=False)
-    placements: "list[Placement]" = field(init=False, default_factory=list, repr=False)
-    groups: dict[str, int] = field(init=False, default_factory=dict, repr=False)
+    loaded_username: str | None = None
+    loaded_email_key: str | None = None
+    into: "Person | None" = None
+    links: "list[Link]" = msgspec.field(default_factory=list)
+    placements: "list[Placement]" = msgspec.field(default_factory=list)
+    groups: dict[str, int] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.stored:
@@ -62,8 +60,7 @@ class Person:
         return person
 
 
-@dataclass(slots=True, eq=False)
-class Link:
+class Link(msgspec.Struct, eq=False):
     """An id, besides the username, that leads to a user."""
 
     kind: LinkKind
@@ -75,14 +72,13 @@ class Link:
     changed: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Visitor:
+class Visitor(msgspec.Struct, eq=False):
     """What an anonymous id said about itself before it joined a user."""
 
     anonymous_id: str
-    traits: dict[str, Any] = field(default_factory=dict)
-    trait_times: dict[str, int] = field(default_factory=dict)
-    group_ids: list[str] = field(default_factory=list)
+    traits: dict[str, Any] = msgspec.field(default_factory=dict)
+    trait_times: dict[str, int] = msgspec.field(default_factory=dict)
+    group_ids: list[str] = msgspec.field(default_factory=list)
     stored: bool = False
     changed: bool = False
     gone: bool = False
@@ -108,8 +104,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     trust: Literal["server", "public"]
 
 
-@dataclass(slots=True, eq=False)
-class Placement:
+class Placement(msgspec.Struct, eq=False):
     """Where a message went and why.
 
     `user` is the user at the end of the group, even if the message was placed with somebody who joined this user later.

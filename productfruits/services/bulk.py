@@ -6,7 +6,7 @@ statement: both cost more than the rows. What the columns are and how values are
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from typing import Any, cast
@@ -53,8 +53,9 @@ def insert(
     *,
     known_by: Sequence[str] = (),
     replacing: Sequence[str] = (),
+    written: Collection[str] = (),
 ) -> None:
-    """Insert many rows with the same keys.
+    """Insert many rows with the same keys. Columns that are `written` hold JSON as text already.
 
     With `known_by` (a unique key; no two of the rows share one) a row that is stored already gets the new values of
     the columns `replacing`, or stays as it is if there are none.
@@ -62,7 +63,7 @@ def insert(
     if not rows:
         return
     connection = session.connection()
-    names, values = tuple(rows[0]), _values(connection, model, rows)
+    names, values = tuple(rows[0]), _values(connection, model, rows, written)
     columns = f"{_quoted(connection, table(model).name)} ({_list(connection, names)})"
     conflict = ""
     if known_by:
@@ -115,10 +116,16 @@ def _statement_text(statement: Executable, dialect: Dialect) -> str:
     return str(cast("ClauseElement", statement).compile(dialect=with_names))
 
 
-def _values(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+def _values(
+    connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]], written: Collection[str] = ()
+) -> list[list[Any]]:
     """The values of the rows in the order of the first row's keys, as the driver takes them."""
     columns, dialect = table(model).c, connection.dialect.name
-    convert = [(n, to) for n, name in enumerate(rows[0]) if (to := _converter(columns[name].type, dialect)) is not None]
+    convert = [
+        (n, to)
+        for n, name in enumerate(rows[0])
+        if name not in written and (to := _converter(columns[name].type, dialect)) is not None
+    ]
     lists = [list(row.values()) for row in rows]
     for values in lists:
         for n, to in convert:

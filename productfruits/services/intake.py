@@ -4,13 +4,14 @@ Whatever the grouping into transactions, the result is that of one message at a 
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
 
+from productfruits.database import encode_json
 from productfruits.identity.directory import Directory, Placement, Sighting
 from productfruits.models import Delivery, Event
 from productfruits.services import (
@@ -32,9 +33,11 @@ from productfruits.services.locks import write_lock
 from productfruits.services.outbox import Change, Offer, Outlet
 from productfruits.services.rejections import Refused
 
+#: Columns of an event that come as JSON in text (arrivals.PreparedMessage).
+DOCUMENTS = ("properties", "context")
 
-@dataclass(slots=True)
-class _Candidate:
+
+class _Candidate(msgspec.Struct, eq=False):
     """A message of the group whose id was not seen before."""
 
     arrival: Prepared
@@ -92,14 +95,14 @@ def _receive_workspace(
         adoption_events.take_echoes(session, workspace_id, group.echoes, now)
         _log_refusals(session, workspace_id, group, arrivals)
         stored = [candidate for candidate in group.candidates if _is_kept(candidate.placement)]
-        events = _events(workspace_id, stored) + group.own_events
+        events = _events(workspace_id, stored) + [_written(event) for event in group.own_events]
         deliveries = []
         if group.outlets:
             offers = [_offer(candidate) for candidate in stored]
             offers += map(outbox.offer, group.own_events)
             deliveries = outbox.deliveries(session, workspace_id, group.outlets, events, offers, group.changes, now)
         with bulk.in_one_go(session):  # again, if something rare has ended it
-            bulk.insert(session, Event, events)
+            bulk.insert(session, Event, events, written=DOCUMENTS)
             bulk.insert(session, Delivery, deliveries)
             seen_messages.insert(session, workspace_id, group.seen, now)
             connection_counters.count(session, arrivals)
@@ -231,11 +234,15 @@ def _events(workspace_id: int, candidates: Sequence[_Candidate]) -> list[dict[st
                 "previous_id": sighting.previous_id,
                 "group_id": sighting.group_id,
                 "content_id": candidate.content_id,
-                "properties": msgspec.Raw(message.properties),
-                "context": msgspec.Raw(message.context),
+                "properties": message.properties,
+                "context": message.context,
             }
         )
     return rows
+
+
+def _written(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {**event, **{name: encode_json(event[name]) for name in DOCUMENTS}}
 
 
 def _log_refusals(
