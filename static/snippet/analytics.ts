@@ -3,7 +3,7 @@
 // It may be a stub that queues, the loaded library, both one after the other, come late, or never come. Segment's classic
 // snippet answers user() with an object, AnalyticsBrowser with a promise.
 
-import { guarded, later, listen, settled, together, type Undo } from "./edge";
+import { guarded, later, listen, together, type Undo } from "./edge";
 
 /** As far as we use it. */
 interface Library {
@@ -34,7 +34,6 @@ export interface Hooks {
 }
 
 export interface Analytics {
-  /** Soon, in the order of the calls: each event in a task of its own, since the library works long on every one. */
   track(name: string, properties: object, messageId: string, timestamp?: string): void;
   /** Whether there is a library or its stub. */
   isThere(): boolean;
@@ -46,7 +45,7 @@ const HELD = 100;
 const LOOKS = 8;
 
 export function connectAnalytics(hooks: Hooks): Analytics {
-  const waiting: Parameters<Analytics["track"]>[] = [];
+  const held: Parameters<Analytics["track"]>[] = [];
   let attached = false;
   let looks = 0;
   let cancel: Undo = () => {};
@@ -61,30 +60,17 @@ export function connectAnalytics(hooks: Hooks): Analytics {
     const source = (properties as { source?: unknown } | undefined)?.source;
     if (attached && source !== "productfruits") hooks.tracked(`${name}`);
   });
-  const ears = Object.entries({ identify: changed, reset: changed, track: tracked });
-
-  const send = guarded(() => {
-    const found = library();
-    const event = found && waiting.shift();
-    if (!event) return;
-    sending.soon();
-    const [name, properties, messageId, timestamp] = event;
-    found.track(name, properties, { messageId, timestamp });
-  });
-  const sending = settled(0, send);
-  /** All at once, where there is no later. */
-  const flush = () => {
-    while (waiting[0] && library()) send();
-  };
 
   const look = () => {
     const found = library();
     if (attached) return;
     if (found) {
       attached = true;
-      for (const [name, heard] of ears) found.on?.(name, heard);
+      found.on?.("identify", changed);
+      found.on?.("reset", changed);
+      found.on?.("track", tracked);
       found.ready?.(changed);
-      sending.soon();
+      for (const event of held.splice(0)) send(...event);
     } else if (looks < LOOKS) {
       cancel();
       cancel = later(250 * 2 ** looks++, look);
@@ -93,11 +79,10 @@ export function connectAnalytics(hooks: Hooks): Analytics {
   const undo = together(
     listen(document, "DOMContentLoaded", look),
     listen(window, "load", look),
-    listen(window, "pagehide", flush),
-    sending.undo,
-    flush,
     () => {
-      for (const [name, heard] of ears) library()?.off?.(name, heard);
+      const found = library();
+      for (const name of attached ? ["identify", "reset"] : []) found?.off?.(name, changed);
+      if (attached) found?.off?.("track", tracked);
       attached = false;
     },
     () => cancel(),
@@ -106,8 +91,8 @@ export function connectAnalytics(hooks: Hooks): Analytics {
 
   return {
     track(...event) {
-      if (library() || waiting.length < HELD) waiting.push(event);
-      sending.soon();
+      if (library()) send(...event);
+      else if (held.length < HELD) held.push(event);
     },
     isThere: () => attached,
     undo,
@@ -119,3 +104,7 @@ function library(): Library | null {
   const found = (window as { analytics?: Library }).analytics;
   return typeof found?.track === "function" ? found : null;
 }
+
+const send: Analytics["track"] = guarded((name, properties, messageId, timestamp) => {
+  library()?.track(name, properties, { messageId, timestamp });
+});

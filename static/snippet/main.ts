@@ -2,7 +2,7 @@
 
 import { readConfig } from "./config";
 import { print } from "./debug";
-import { guarded, warn } from "./edge";
+import { guarded, together, type Undo, warn } from "./edge";
 import { openIdentity } from "./identity";
 import { takePreview } from "./preview";
 import { openApi, safe } from "./publicapi";
@@ -41,13 +41,19 @@ function start(): void {
   let spoken = config.language;
   let allowed = !config.consentNeeded && !asksForPeace();
   let service: Service | null = null;
+  let gone: Undo = () => {};
   const store = openStore(config.workspace);
   const identity = openIdentity(store, () => workspace);
   const early: UserData[] = [];
   let isLoaded = () => {};
   const loaded = new Promise<void>((done) => (isLoaded = done));
 
-  const reporter = openReporter(() => service, Boolean(preview));
+  const reporter = openReporter({
+    track: (...event) => service?.analytics.track(...event),
+    store: (message) => service?.put(message),
+    settings: () => service?.settings(),
+    isPreview: Boolean(preview),
+  });
   const open = () => {
     if (service || !allowed || !workspace) return;
     service = startService({
@@ -92,13 +98,15 @@ function start(): void {
       print(reports);
       return reports;
     },
-    destroy() {
-      close();
-      unqueue();
-      if (page[name] === us) delete page[name];
-    },
+    destroy: () => gone(),
     version: VERSION,
-    api: openApi(() => service, reporter, loaded),
+    api: openApi({
+      director: () => service?.director ?? null,
+      states: () => service?.states ?? null,
+      reporter,
+      loaded,
+      track: (...event) => service?.track(...event),
+    }),
   });
   Object.assign(us, { [OURS]: true });
   page[name] = us;
@@ -107,6 +115,11 @@ function start(): void {
     spoken ||= language ?? "";
     open();
   });
+  gone = together(
+    () => page[name] === us && delete page[name],
+    unqueue,
+    close,
+  );
   open();
   void loaded.then(guarded(() => announce(page, name)));
 }

@@ -3,9 +3,13 @@
 
 import { ofTab } from "./store";
 
+const MARK = "productfruits-preview=";
+
 export function takePreview(): string {
-  const [, before, token] = /^(.*?)[#&]?productfruits-preview=([^&]*)/.exec(location.hash) ?? [];
-  if (token === undefined) return ofTab("preview");
+  const at = location.hash.indexOf(MARK);
+  if (at < 0) return ofTab("preview");
+  const [token = ""] = location.hash.slice(at + MARK.length).split("&");
+  const before = location.hash.slice(0, at).replace(/[#&]$/, "");
   history.replaceState(history.state, "", location.pathname + location.search + before);
   return ofTab("preview", token);
 }

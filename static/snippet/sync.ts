@@ -25,7 +25,6 @@ const OLD_MS = 60_000;
 
 export function openSync(world: SyncWorld): Sync {
   let asking = false;
-  let isOver = false;
   let last = 0;
   let due = Infinity;
   let cancel: Undo = () => {};
@@ -50,7 +49,7 @@ export function openSync(world: SyncWorld): Sync {
     // What follows may show a tour: a task of its own, so that the page gets a word in between.
     await pause(0);
     asking = false;
-    if (answer && !isOver && JSON.stringify(asked) === JSON.stringify(world.asked())) world.heard(answer, since);
+    if (answer && JSON.stringify(asked) === JSON.stringify(world.asked())) world.heard(answer, since);
   };
   const now = guarded(ask);
   const within = (ms: number) => {
@@ -68,10 +67,7 @@ export function openSync(world: SyncWorld): Sync {
     undo: together(
       listen(document, "visibilitychange", () => document.visibilityState === "visible" && last && within(0)),
       listen(document, "pointerdown keydown", ifOld, { capture: true, passive: true }),
-      () => {
-        isOver = true;
-        cancel();
-      },
+      () => cancel(),
     ),
   };
 }

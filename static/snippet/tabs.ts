@@ -11,8 +11,7 @@ export interface Tabs {
 
 export function openTabs(store: Store, changed: () => void): Tabs {
   const own = uuid();
-  let leading = document.visibilityState === "visible" && (document.hasFocus() || !store.read("tab"));
-  if (leading) store.write("tab", own);
+  let leading = false;
 
   const take = () => {
     if (document.visibilityState !== "visible" || leading) return;
@@ -38,5 +37,9 @@ export function openTabs(store: Store, changed: () => void): Tabs {
       if (store.read("tab") === own) store.write("tab", null);
     }),
   );
+  if (document.visibilityState === "visible" && (document.hasFocus() || !store.read("tab"))) {
+    store.write("tab", own);
+    leading = true;
+  }
   return { leads: () => leading, undo };
 }

@@ -45,7 +45,6 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
   const session = (goesOn && before.session_id) || uuid();
   let resuming = goesOn;
   let showing = false;
-  let isFollowing = false;
   let over = false;
   let index = 0;
   const undos: Undo[] = [];
@@ -90,9 +89,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     tell(step);
     // An element that the page draws anew is found again; one that is gone leaves the tour to wait for it.
     const lost = () => show(step) || (stop(), world.changed(run));
-    const answers = { press, lost, close: (why: EndReason) => end("dismissed", why) };
-    undos.push(showCard(world.stage, tour, step, target, world.fill(), isFollowing, answers));
-    isFollowing = true;
+    undos.push(showCard(world.stage, tour, step, target, world.fill(), { press, lost, close: (why) => end("dismissed", why) }));
     world.changed(run);
     return true;
   };
@@ -114,13 +111,13 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
   const complete = (pause = 0) => {
     report("tour_step_completed", {}, index + 1);
     const next = steps[index + 1];
-    if (!next) return end("completed");
+    if (!next) return end("completed", "completed");
     if (!pause) return enter(index + 1);
     stop();
     states.change(tour, { step_id: next.id });
     undos.push(later(pause, () => enter(index + 1)));
   };
-  const end = (state: "completed" | "dismissed", why: EndReason | "completed" = "completed") => {
+  const end = (state: "completed" | "dismissed", why: EndReason | "completed") => {
     if (over) return;
     over = true;
     stop();
@@ -144,7 +141,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
         return enter(Math.max(0, index - 1), -1);
       case "finish":
         report("tour_step_completed", {}, index + 1);
-        return end("completed");
+        return end("completed", "completed");
       case "dismiss":
         return end("dismissed", "dismiss_button");
       case "snooze":
