@@ -65,7 +65,7 @@ class _Open:
         mode: Any = {
             "cbc": lambda: modes.CBC(iv),
             "ctr": lambda: modes.CTR(iv),
-            "ecb": lambda: modes.ECB(),  # type: ignore[no-untyped-call]
+            "ecb": lambda: modes.ECB(),  # type: ignore[no-untyped-call] # the library's own annotation is missing
             "gcm": lambda: modes.GCM(iv, None, min_tag_length=4),
         }[self._mode]()
         cipher = Cipher(algorithms.AES(key), mode)

@@ -49,7 +49,12 @@ def prepared(arrival: Arrival) -> Prepared | Fallen:
     try:
         return prepare(arrival)
     except Exception as err:  # nobody foresaw it
-        return Fallen(Fault.UNEXPECTED, type(err).__name__, where(err), None)
+        return fallen(err)
+
+
+def fallen(err: Exception) -> Fallen:
+    """An arrival that something of ours cannot deal with, before the store was asked."""
+    return Fallen(Fault.UNEXPECTED, type(err).__name__, where(err), None)
 
 
 class Transactions(Protocol):

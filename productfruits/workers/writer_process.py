@@ -21,7 +21,7 @@ import structlog
 
 from productfruits.database import make_engine, make_sessions
 from productfruits.services.arrivals import Prepared
-from productfruits.workers.transactions import Committed, Fallen, Lost, OwnTransactions, Transactions
+from productfruits.workers.transactions import Committed, Fallen, Lost, OwnTransactions, Transactions, fallen
 
 log = structlog.get_logger()
 
@@ -51,7 +51,11 @@ class WriterProcess:
     def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
         """Have the arrivals stored, in one transaction or not at all. Raises `Lost` when the process is gone."""
         try:
-            _send(self._sending, pack(arrivals))
+            frame = pack(arrivals)
+        except Exception as err:  # nobody foresaw it: one of them is poison, and the others must not pay for it
+            return fallen(err)
+        try:
+            _send(self._sending, frame)
             answer = _receive(self._receiving)
         except OSError as err:
             raise Lost() from err
@@ -114,7 +118,15 @@ def serve(transactions: Transactions, receiving: int, answering: int) -> None:
     """Store one group after the other until the other end hangs up."""
     with contextlib.suppress(BrokenPipeError):
         while (frame := _receive(receiving)) is not None:
-            _send(answering, _answer_out.encode(transactions.commit(unpack(frame))))
+            _send(answering, _answer_out.encode(_stored(transactions, frame)))
+
+
+def _stored(transactions: Transactions, frame: bytearray) -> Committed | Fallen:
+    try:
+        arrivals = unpack(frame)
+    except Exception as err:  # as with `pack`
+        return fallen(err)
+    return transactions.commit(arrivals)
 
 
 def pack(arrivals: Sequence[Prepared]) -> bytes:

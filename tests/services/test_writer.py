@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec import structs
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -29,7 +30,7 @@ from productfruits.workers.writer_process import WriterProcess
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PATIENCE_S = 60.0
-#: The process group of nobody: no such child.
+#: No process of this one has this number: there is nobody to wait for.
 NOBODY = 2**22 + 1
 
 MakeWriter = Callable[..., Writer]
@@ -384,10 +385,26 @@ def test_all_of_a_message_goes_through_the_pipe(
         assert session.scalars(select(Event.properties)).one() == parsed.messages[0].traits
 
 
+@pytest.mark.parametrize("make_writer", ["pipe"], indirect=True)
+def test_what_does_not_go_through_the_pipe_fails_alone(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    writer = make_writer()
+    good = arrival(workspace_id, "a")
+    kind: Any = 7  # no text, as a bug of ours could leave it
+    message = structs.replace(good.parsed.messages[0], type=kind)
+    broken = structs.replace(good, parsed=structs.replace(good.parsed, messages=(message,)))
+    with pytest.raises(Poisonous):
+        writer.receive(broken, PATIENCE_S, body=b"raw")
+    assert writer.is_storing
+    assert writer.receive(good, PATIENCE_S) == Receipt(accepted=1)
+
+
 def test_what_cannot_be_prepared_waits_for_its_turn_and_is_set_aside(
     make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
 ) -> None:
     writer = make_writer()
+    # Ignored: only a bug of ours could make this, and what a bug leads to is what is tested.
     parsed = messages.Parsed(({"no": "message"},), (), 0)  # type: ignore[arg-type]
     broken = Arrival(workspace_id, None, None, "webhook", "server", NOW, parsed=parsed)
     for _ in range(4):
