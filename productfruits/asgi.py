@@ -30,9 +30,10 @@ from productfruits.web.ingest.bodies import IncomingBody
 from productfruits.web.ingest.door import HEADERS, Door, Incoming
 from productfruits.web.ingest.steps import Step, Steps
 from productfruits.web.ingest.ways import Way
+from productfruits.workers.not_stored import NotStored, StoreUnavailable
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import ANSWER_WITHIN_S, NotStored, StoreUnavailable
+from productfruits.workers.writer import ANSWER_WITHIN_S
 
 log = structlog.get_logger()
 

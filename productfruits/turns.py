@@ -37,19 +37,22 @@ class Turns:
         finally:
             os.close(descriptor)
 
-    def step_aside(self) -> None:
-        """Return when nobody waits, or has waited long enough to have had a turn. Not while holding the lock."""
+    def somebody_waits(self) -> bool:
+        """Whether somebody waits for the write lock at this moment, in whichever process. For one thread at a time."""
         if self._looking is None:
             self._looking = self._open()
+        try:
+            fcntl.flock(self._looking, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._looking, fcntl.LOCK_UN)
+        return False
+
+    def step_aside(self) -> None:
+        """Return when nobody waits, or has waited long enough to have had a turn. Not while holding the lock."""
         enough = time.monotonic() + STEP_ASIDE_S
-        while time.monotonic() < enough:
-            try:
-                fcntl.flock(self._looking, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(LOOK_AGAIN_S)
-                continue
-            fcntl.flock(self._looking, fcntl.LOCK_UN)
-            return
+        while self.somebody_waits() and time.monotonic() < enough:
+            time.sleep(LOOK_AGAIN_S)
 
     def close(self) -> None:
         """Safe to repeat."""

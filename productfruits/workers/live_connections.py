@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.services import connections
 from productfruits.services.connections import LiveConnection
 from productfruits.services.vault import Undecryptable, Vault
-from productfruits.workers.writer import StoreUnavailable
+from productfruits.workers.not_stored import StoreUnavailable
 
 log = structlog.get_logger()
 

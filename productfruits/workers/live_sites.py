@@ -17,8 +17,8 @@ from productfruits.database import begin_immediate
 from productfruits.services import sites
 from productfruits.services.sites import Site
 from productfruits.services.vault import Undecryptable, Vault
+from productfruits.workers.not_stored import StoreUnavailable
 from productfruits.workers.page_readers import PageReaders
-from productfruits.workers.writer import StoreUnavailable
 
 log = structlog.get_logger()
 

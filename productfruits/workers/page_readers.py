@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.services.page_reads import QuickReads, Reads
-from productfruits.workers.writer import StoreUnavailable
+from productfruits.workers.not_stored import StoreUnavailable
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from productfruits.workers.writer import NotStored
+from productfruits.workers.not_stored import NotStored
 
 #: So many seconds' worth may come at once: a peak is no flood, and senders that come back after an outage are none.
 PEAK_S = 10

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -198,8 +199,8 @@ def open_runtime(settings: Settings) -> Runtime:
         metrics,
         is_sqlite=settings.is_sqlite,
         queue_messages=settings.queue_messages,
-        before_group=None if turns is None else turns.step_aside,
-        between_groups=None if checkpoints is None else checkpoints.truncate_if_wanted,
+        somebody_waits=None if turns is None else turns.somebody_waits,
+        between_groups=None if turns is None or checkpoints is None else partial(_pause, turns, checkpoints),
         on_death=lambda: runtime._writer_died(),
     )
     runtime = Runtime(
@@ -222,6 +223,11 @@ def open_runtime(settings: Settings) -> Runtime:
         turns=turns,
     )
     return runtime
+
+
+def _pause(turns: Turns, checkpoints: Checkpoints) -> None:
+    turns.step_aside()
+    checkpoints.truncate_if_wanted()
 
 
 def prepare_store(settings: Settings) -> Path | None:

@@ -31,8 +31,9 @@ from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.services.function_errors import Failed
 from productfruits.services.function_instances import Runnable
 from productfruits.services.vault import Undecryptable, Vault
+from productfruits.workers.not_stored import NotStored
 from productfruits.workers.store_faults import where
-from productfruits.workers.writer import NotStored, Writer
+from productfruits.workers.writer import Writer
 
 log = structlog.get_logger()
 

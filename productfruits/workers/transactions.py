@@ -3,7 +3,8 @@
 import datetime as dt
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -24,9 +25,10 @@ class Store(Protocol):
 
 
 class Committed(msgspec.Struct, frozen=True, tag=True):
-    """Receipts of the arrivals, in their order, and how often the transaction met another one before."""
+    """Receipts of the arrivals, in their order, how long the transaction took, and how often it met another one."""
 
     receipts: list[Receipt]
+    took_s: float
     repeated: int = 0
 
 
@@ -57,28 +59,49 @@ def fallen(err: Exception) -> Fallen:
     return Fallen(Fault.UNEXPECTED, type(err).__name__, where(err), None)
 
 
+#: Waits for the end of a transaction. May raise `Lost`.
+Begun = Callable[[], Committed | Fallen]
+
+
+def known(outcome: Fallen) -> Begun:
+    """The end of a transaction that was never made, because it is known how it would have ended."""
+    return lambda: outcome
+
+
 class Transactions(Protocol):
     """Where transactions are made: in this process, or in one of their own (workers.writer_process)."""
 
-    def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
-        """Store the arrivals in one transaction, or none of them. May raise `Lost`."""
+    @property
+    def at_once(self) -> int:
+        """How many may have been begun, to be made one after the other."""
+        ...
+
+    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+        """Have the arrivals stored in one transaction, or none of them; whoever calls what is returned learns which."""
         ...
 
 
 class OwnTransactions:
-    """Transactions of this process."""
+    """Transactions of this process, made by whoever asks for their end."""
+
+    at_once = 1
 
     def __init__(self, sessions: sessionmaker[Session], store: Store = intake.store) -> None:
         self._sessions = sessions
         self._store = store
 
+    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+        return partial(self.commit, arrivals)
+
     def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
+        """Store the arrivals in one transaction, or none of them."""
+        began = time.perf_counter()
         repeated = 0
         while True:
             try:
                 with self._sessions.begin() as session:
                     receipts = self._store(session, arrivals, dt.datetime.now(dt.UTC))
-                return Committed(receipts, repeated)
+                return Committed(receipts, time.perf_counter() - began, repeated)
             except Exception as err:
                 fault = classify(err)
                 if fault is not Fault.AGAIN or repeated == ATTEMPTS - 1:

@@ -23,6 +23,8 @@ class Waiting:
     done: Callable[[Outcome], None]
     #: True once nobody waits for the answer any more: it is not worth a place in a group.
     abandoned: bool = False
+    #: True once `done` was called.
+    told: bool = False
 
     @property
     def weight(self) -> int:

@@ -1,7 +1,8 @@
-"""Group commit: one thread takes everything that waits, stores it in one transaction, and then answers everybody.
+"""Group commit: everything that waits is stored in one transaction, and then everybody is answered.
 
 A sender is told "stored" only after COMMIT. With one writer there is no race to lose an update to, and one sync of the
-disk serves a whole group, so that waiting costs nothing when it is quiet and little when it is not.
+disk serves a whole group, so that waiting costs nothing when it is quiet and little when it is not. There is one
+transaction at a time; where they are made elsewhere, the next group is on its way before the last one is stored.
 """
 
 import datetime as dt
@@ -12,14 +13,23 @@ from collections.abc import Callable, Sequence
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from productfruits.errors import ProductFruitsError
 from productfruits.services import dead_letters
 from productfruits.services.arrivals import Arrival, Receipt
-from productfruits.workers.group_size import GroupSize
+from productfruits.workers.groups import Group, Groups
 from productfruits.workers.metrics import Metrics
+from productfruits.workers.not_stored import Poisonous, StoreBusy, StoreUnavailable
 from productfruits.workers.store_faults import Fault, where
-from productfruits.workers.transactions import Committed, Fallen, Lost, OwnTransactions, Transactions, prepared
-from productfruits.workers.waiting import Outcome, Waiting, WaitingRoom
+from productfruits.workers.transactions import (
+    Begun,
+    Committed,
+    Fallen,
+    Lost,
+    OwnTransactions,
+    Transactions,
+    known,
+    prepared,
+)
+from productfruits.workers.waiting import Outcome, Waiting
 
 log = structlog.get_logger()
 
@@ -27,22 +37,6 @@ log = structlog.get_logger()
 ANSWER_WITHIN_S = 4.0
 #: After a failure of the store the server calls itself not ready for so long, unless something was stored since.
 RECOVERING_S = 5.0
-
-
-class NotStored(ProductFruitsError):
-    """Nothing of this request was acknowledged: send it again later."""
-
-
-class StoreBusy(NotStored):
-    """More is waiting to be stored than this server takes on. Nothing of this request was stored: send it again."""
-
-
-class StoreUnavailable(NotStored):
-    """The store cannot take anything now. Nothing of this request was acknowledged: send it again later."""
-
-
-class Poisonous(NotStored):
-    """This request cannot be stored as it is, which is our fault. Send it again; in the end it is set aside."""
 
 
 class Writer:
@@ -56,51 +50,53 @@ class Writer:
         is_sqlite: bool,
         queue_messages: int,
         transactions: Transactions | None = None,
-        before_group: Callable[[], None] | None = None,
+        somebody_waits: Callable[[], bool] | None = None,
         between_groups: Callable[[], None] | None = None,
         on_death: Callable[[], None] | None = None,
     ) -> None:
         """`transactions` says where they are made, if not in the writer's thread.
 
-        `before_group` and `between_groups` run in that thread, around each transaction and never in it;
-        `between_groups` also when nudged. `on_death` runs when the writer gives up.
+        `between_groups` runs when nudged and when `somebody_waits` for the store, with no transaction under way.
+        `on_death` runs when the writer gives up.
         """
         self._sessions = sessions
         self._metrics = metrics
-        self._is_sqlite = is_sqlite
-        self._transactions = transactions or OwnTransactions(sessions)
-        self._before_group = before_group
         self._between_groups = between_groups
         self._on_death = on_death
-        self._room = WaitingRoom(queue_messages)
-        self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._group: list[Waiting] = []
-        self._size = GroupSize(is_sqlite=is_sqlite)
-        self._nudged = False
-        self._stopping = False
+        self._groups = Groups(queue_messages, is_sqlite=is_sqlite, somebody_waits=somebody_waits)
+        self.use(transactions or OwnTransactions(sessions))
+        self._threads: list[threading.Thread] = []
+        self._spawning = threading.Lock()
+        #: Whoever holds it begins the next group, so that they begin in the order in which they were taken.
+        self._turn = threading.Lock()
+        self._telling = threading.Lock()
         self._deaths = 0
-        self._taken_at: float | None = None
         self._failed_at: float | None = None
-        metrics.waiting.set_function(lambda: self._room.messages)
+        metrics.waiting.set_function(lambda: self._groups.waiting)
 
     def use(self, transactions: Transactions) -> None:
-        """Have the transactions made there. To be called before `start`."""
+        """Have the transactions made there."""
         self._transactions = transactions
+        self._groups.at_once = transactions.at_once
 
     def start(self) -> None:
-        """Begin to store. Safe to repeat; without it the first arrival starts the thread."""
-        with self._wake:
-            if self._thread is None and not self._stopping:
+        """Begin to store. Safe to repeat; without it the first arrival starts the threads."""
+        with self._spawning:
+            while not self._groups.is_closing and len(self._threads) < self._transactions.at_once:
                 self._spawn()
 
     @property
     def is_well(self) -> bool:
-        """False when nothing can be stored: the thread has died for good, or one transaction hangs."""
-        if self._deaths > 1 or self._stopping:
+        """False when nothing can be stored: the writer has died for good, or one transaction hangs."""
+        if self._is_over:
             return False
-        taken_at = self._taken_at
-        return taken_at is None or time.monotonic() - taken_at < 2 * ANSWER_WITHIN_S
+        oldest = self._groups.oldest
+        return oldest is None or time.monotonic() - oldest < 2 * ANSWER_WITHIN_S
+
+    @property
+    def groups_at_once(self) -> int:
+        """How many groups may be under way: one is stored, and the others go ahead."""
+        return self._groups.at_once
 
     @property
     def is_storing(self) -> bool:
@@ -110,24 +106,24 @@ class Writer:
 
     def check_room(self, workspace_id: int) -> None:
         """Raise what `submit` would raise now: asked before a body is read or parsed."""
-        if self._stopping or self._deaths > 1:
+        if self._is_over:
             raise StoreUnavailable()
-        if not self._room.has_room(workspace_id):
+        if not self._groups.has_room(workspace_id):
             raise StoreBusy()
 
     def submit(self, arrival: Arrival, done: Callable[[Outcome], None], *, body: bytes = b"") -> Waiting:
-        """Have the arrival stored; `done` is called once, from the writer's thread, with the receipt or the error.
+        """Have the arrival stored; `done` is called once, from a thread of the writer, with the receipt or the error.
 
         Raises `StoreBusy` or `StoreUnavailable` at once when it is not taken on. `body` is the raw request, which is
         kept for the operator if it cannot be stored at all.
         """
+        self.check_room(arrival.workspace_id)
         waiting = Waiting(arrival, prepared(arrival), body, done)
-        with self._wake:
+        if not self._threads:
+            self.start()
+        if not self._groups.add(waiting):
             self.check_room(arrival.workspace_id)
-            if self._thread is None:
-                self._spawn()
-            self._room.add(waiting)
-            self._wake.notify()
+            raise StoreBusy()
         return waiting
 
     def receive(self, arrival: Arrival, timeout_s: float = ANSWER_WITHIN_S, *, body: bytes = b"") -> Receipt:
@@ -151,71 +147,78 @@ class Writer:
 
     def nudge(self) -> None:
         """Run `between_groups` soon, even when nothing arrives."""
-        with self._wake:
-            self._nudged = True
-            self._wake.notify()
+        self._groups.want_break()
 
     def stop(self, drain_s: float) -> None:
-        """Take nothing on any more, finish what waits, and end. What is left after `drain_s` is told to come again."""
-        with self._wake:
-            self._stopping = True
-            thread = self._thread
-            self._wake.notify_all()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(drain_s)
-        with self._wake:
-            left = self._room.clear()
+        """Take nothing on any more, finish what waits, and end. Who is left after `drain_s` is told to come again."""
+        self._groups.close()
+        until = time.monotonic() + drain_s
+        for thread in tuple(self._threads):
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+        left = self._groups.clear() + self._groups.under_way()
         self._answer(left, [StoreUnavailable()] * len(left))
 
+    @property
+    def _is_over(self) -> bool:
+        return self._groups.is_closing or self._deaths > 1
+
     def _spawn(self) -> None:
-        self._thread = threading.Thread(target=self._live, name="productfruits-writer", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._live, name="productfruits-writer", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _live(self) -> None:
+        group: Group | None = None
         try:
-            self._loop()
+            while True:
+                with self._turn:
+                    group = self._groups.take()
+                    if group is None:
+                        return
+                    begun = None if group.is_break else self._begin(group.waiting)
+                if begun is not None:
+                    self._store(group.waiting, begun)
+                elif self._between_groups is not None:
+                    self._between_groups()
+                self._groups.end(group)
         except BaseException as err:
-            self._die(err)
+            self._die(err, group)
 
-    def _die(self, err: BaseException) -> None:
+    def _die(self, err: BaseException, group: Group | None) -> None:
         """Tell everybody who waits, then start again once; a second time somebody else has to look at the process."""
         log.error("writer_died", error=type(err).__name__, where=where(err))
         self._metrics.writer_deaths.inc()
-        with self._wake:
+        victims = self._groups.clear()
+        if group is not None:
+            victims += group.waiting
+            self._groups.end(group)
+        with self._spawning:
+            self._threads.remove(threading.current_thread())
             self._deaths += 1
-            victims = self._group + self._room.clear()
-            self._group = []
-            self._taken_at = None
             for_good = self._deaths > 1
-            if not for_good and not self._stopping:
+            if not self._is_over:
                 self._spawn()
         self._answer(victims, [StoreUnavailable()] * len(victims))
         if for_good and self._on_death is not None:
             self._on_death()
 
-    def _loop(self) -> None:
-        while True:
-            with self._wake:
-                while not (self._room.messages or self._nudged or self._stopping):
-                    self._wake.wait()
-                group = self._group = self._room.take(self._size.most, one_workspace=not self._is_sqlite)
-                if not group and self._stopping:
-                    return
-                self._nudged = False
-                self._taken_at = time.monotonic()
-            if group:
-                if self._before_group is not None:
-                    self._before_group()
-                self._store(group)
-                self._group = []
-            if self._between_groups is not None:
-                self._between_groups()
-            self._taken_at = None
+    def _begin(self, group: Sequence[Waiting]) -> Begun:
+        arrivals = []
+        for waiting in group:
+            if isinstance(waiting.prepared, Fallen):
+                return known(waiting.prepared)
+            arrivals.append(waiting.prepared)
+        return self._transactions.begin(arrivals)
 
-    def _store(self, group: list[Waiting]) -> None:
-        committed = self._commit(group)
+    def _store(self, group: Sequence[Waiting], begun: Begun) -> None:
+        committed = self._end(begun)
         if isinstance(committed, Committed):
             self._failed_at = None
+            messages = sum(waiting.weight for waiting in group)
+            self._metrics.commit_seconds.observe(committed.took_s)
+            self._metrics.group_messages.observe(messages)
+            self._groups.learn(messages, committed.took_s)
             self._answer(group, committed.receipts)
             return
         self._metrics.store_faults.labels(committed.fault.value).inc()
@@ -234,30 +237,21 @@ class Writer:
         else:
             # One of them is poison: halves, in order, until it stands alone.
             middle = len(group) // 2
-            self._store(group[:middle])
-            self._store(group[middle:])
+            for half in (group[:middle], group[middle:]):
+                self._store(half, self._begin(half))
 
-    def _commit(self, group: Sequence[Waiting]) -> Committed | Fallen:
-        began = time.perf_counter()
-        arrivals = []
-        for waiting in group:
-            if isinstance(waiting.prepared, Fallen):
-                return waiting.prepared
-            arrivals.append(waiting.prepared)
+    def _end(self, begun: Begun) -> Committed | Fallen:
         try:
-            committed = self._transactions.commit(arrivals)
+            committed = begun()
         except Lost:
-            log.error("writer_process_lost", meaning="this process stores by itself from now on, which is slower")
-            self._metrics.writer_deaths.inc()
-            self._transactions = OwnTransactions(self._sessions)
+            with self._spawning:
+                if not isinstance(self._transactions, OwnTransactions):
+                    log.error("writer_process_lost", meaning="this process stores by itself from now on, more slowly")
+                    self._metrics.writer_deaths.inc()
+                    self.use(OwnTransactions(self._sessions))
             return Fallen(Fault.AWAY, "Lost", "writer_process", None)
         if committed.repeated:
             self._metrics.store_faults.labels(Fault.AGAIN.value).inc(committed.repeated)
-        if isinstance(committed, Committed):
-            messages, took_s = sum(waiting.weight for waiting in group), time.perf_counter() - began
-            self._metrics.commit_seconds.observe(took_s)
-            self._metrics.group_messages.observe(messages)
-            self._size.learn(messages, took_s)
         return committed
 
     def _set_aside(self, waiting: Waiting, why: Fallen) -> Outcome:
@@ -284,10 +278,15 @@ class Writer:
         return Receipt(rejected=waiting.weight)
 
     def _answer(self, group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
-        receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+        """Tell each of them, unless somebody else has: one whose end nobody waited for is told at the stop."""
+        with self._telling:
+            fresh = [(each, outcome) for each, outcome in zip(group, outcomes, strict=True) if not each.told]
+            for waiting, _ in fresh:
+                waiting.told = True
+        receipts = [outcome for _, outcome in fresh if isinstance(outcome, Receipt)]
         for name in ("accepted", "duplicates", "ignored", "rejected") if receipts else ():
             self._metrics.messages.labels(name).inc(sum(getattr(receipt, name) for receipt in receipts))
-        for waiting, outcome in zip(group, outcomes, strict=True):
+        for waiting, outcome in fresh:
             try:
                 waiting.done(outcome)
             except Exception as err:  # the loop's edge: one lost listener must not cost the others their answer

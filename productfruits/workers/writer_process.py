@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ import structlog
 
 from productfruits.database import make_engine, make_sessions
 from productfruits.services.arrivals import Prepared
-from productfruits.workers.transactions import Committed, Fallen, Lost, OwnTransactions, Transactions, fallen
+from productfruits.workers.transactions import Begun, Committed, Fallen, Lost, OwnTransactions, fallen, known
 
 log = structlog.get_logger()
 
@@ -40,28 +41,50 @@ _answer_in = msgspec.msgpack.Decoder(Committed | Fallen)
 
 
 class WriterProcess:
-    """The parent's side. `commit` is for one thread."""
+    """The parent's side. Groups are stored in the order in which they were begun."""
+
+    #: One is stored, and the next one lies in the pipe, so that the process need not wait for it.
+    at_once = 2
 
     def __init__(self, pid: int, sending: int, receiving: int) -> None:
         self.pid = pid
         self._sending = sending
         self._receiving = receiving
+        self._begun = 0
+        self._sends = threading.Lock()
+        self._answered = 0
+        self._answers = threading.Condition()
         self._ended = False
 
-    def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
-        """Have the arrivals stored, in one transaction or not at all. Raises `Lost` when the process is gone."""
+    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+        """Have the arrivals stored; what is returned raises `Lost` when the process is gone. To be called once."""
         try:
             frame = pack(arrivals)
         except Exception as err:  # nobody foresaw it: one of them is poison, and the others must not pay for it
-            return fallen(err)
-        try:
-            _send(self._sending, frame)
-            answer = _receive(self._receiving)
-        except OSError as err:
-            raise Lost() from err
-        if answer is None:
+            return known(fallen(err))
+        with self._sends:
+            if not self._ended:
+                with contextlib.suppress(OSError):  # whoever asks for the answer will find nobody there
+                    _send(self._sending, frame)
+            number = self._begun
+            self._begun += 1
+        return partial(self._answer, number)
+
+    def _answer(self, number: int) -> Committed | Fallen:
+        with self._answers:
+            # Whoever has the lock at its turn reads; the others have to wait anyway.
+            while self._answered != number:
+                self._answers.wait()
+            try:
+                frame = None if self._ended else _receive(self._receiving)
+            except OSError as err:
+                raise Lost() from err
+            finally:
+                self._answered += 1
+                self._answers.notify_all()
+        if frame is None:
             raise Lost()
-        said: Committed | Fallen = _answer_in.decode(answer)
+        said: Committed | Fallen = _answer_in.decode(frame)
         return said
 
     def close(self) -> None:
@@ -114,14 +137,14 @@ def fork(database_url: str) -> WriterProcess:
     os._exit(0)
 
 
-def serve(transactions: Transactions, receiving: int, answering: int) -> None:
+def serve(transactions: OwnTransactions, receiving: int, answering: int) -> None:
     """Store one group after the other until the other end hangs up."""
     with contextlib.suppress(BrokenPipeError):
         while (frame := _receive(receiving)) is not None:
             _send(answering, _answer_out.encode(_stored(transactions, frame)))
 
 
-def _stored(transactions: Transactions, frame: bytearray) -> Committed | Fallen:
+def _stored(transactions: OwnTransactions, frame: bytearray) -> Committed | Fallen:
     try:
         arrivals = unpack(frame)
     except Exception as err:  # as with `pack`

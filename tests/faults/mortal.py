@@ -13,22 +13,27 @@ from productfruits.cli import main
 
 
 def kill_writer(*_: object) -> None:
-    for thread in threading.enumerate():
-        if thread.name == "productfruits-writer" and thread.ident is not None:
-            wait_until_at_rest(thread.ident)
-            # While it waits for messages the exception stays pending; it is raised when the next one wakes the thread.
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-            print("mortally wounded", flush=True)
+    # While it waits for messages the exception stays pending; it is raised when the next one wakes the thread.
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(at_rest()), ctypes.py_object(SystemExit))
+    print("mortally wounded", flush=True)
 
 
-def wait_until_at_rest(ident: int) -> None:
-    """Return when the thread waits for messages: earlier it would die before anybody waits for it."""
+def at_rest() -> int:
+    """The writer's thread that waits for messages, once it does: earlier it would die before anybody waits for it.
+
+    A writer whose transactions have a process of their own has another thread, which waits for its turn.
+    """
     places: list[object] = []
     while len(places) < 5 or len(set(places[-5:])) > 1 or places[-1] is None:
-        frame = sys._current_frames().get(ident)
-        is_waiting = frame is not None and frame.f_code is threading.Condition.wait.__code__
-        places.append((id(frame), frame.f_lasti) if frame is not None and is_waiting else None)
+        places.append(None)
+        for thread in threading.enumerate():
+            frame = sys._current_frames().get(thread.ident or 0)
+            if thread.name == "productfruits-writer" and frame and frame.f_code is threading.Condition.wait.__code__:
+                places[-1] = (thread.ident, id(frame), frame.f_lasti)
+                resting = thread.ident
         time.sleep(0.01)
+    assert resting is not None
+    return resting
 
 
 if __name__ == "__main__":

@@ -40,14 +40,17 @@ def test_a_dead_writer_is_replaced_once_and_the_second_death_ends_the_process(tm
         with closing(Sender(served, hook)) as sender:
             sender.post_until_taken(track("m1"))
             wound(served, 1)
-            assert sender.post(track("m2")) == 503
+            # The message that wakes the dying thread may be taken by the other one.
             sender.post_until_taken(track("m2"))
             wound(served, 2)
-            assert sender.post(track("m3")) in (503, None)
+            last = sender.post(track("m3"))
         assert served.process.wait() == 1
         assert "Error: The writer ended twice" in served.output()
     stored = query(f"sqlite:///{tmp_path}/productfruits.db", "SELECT message_id FROM event ORDER BY id")
-    assert stored == [("m1",), ("m2",)]
+    assert stored[:2] == [("m1",), ("m2",)]
+    assert last in (200, 503, None)
+    if last == 200:
+        assert stored[2:] == [("m3",)]
 
 
 def wound(served: Served, times: int) -> None:

@@ -3,6 +3,9 @@
 import datetime as dt
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
 
 from productfruits.config import Settings
 from productfruits.database import begin_immediate, make_engine, make_sessions
@@ -11,16 +14,29 @@ from productfruits.segment.signature import Signed
 from productfruits.services import workspaces
 from productfruits.services.arrivals import Arrival
 from productfruits.turns import Turns
-from productfruits.workers.runtime import open_runtime
-from productfruits.workers.writer import StoreBusy
+from productfruits.workers.not_stored import StoreBusy
+from productfruits.workers.runtime import Runtime, open_runtime
+from productfruits.workers.transactions import OwnTransactions
+from tests.services.pipes import through_pipe
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-def test_an_admin_can_save_while_messages_pour_in(settings: Callable[..., Settings]) -> None:
+@pytest.mark.parametrize("ahead", [False, True], ids=["thread", "pipe"])
+def test_an_admin_can_save_while_messages_pour_in(settings: Callable[..., Settings], ahead: bool) -> None:
     runtime = open_runtime(settings(queue_messages=4_000))
     with runtime.writing() as session:
         workspace_id = workspaces.create(session, "Acme", NOW).id
+    with ExitStack() as stack:
+        if ahead:
+            # The far end has connections of its own, as a process has.
+            far = make_engine(str(runtime.engine.url))
+            stack.callback(far.dispose)
+            runtime.writer.use(stack.enter_context(through_pipe(OwnTransactions(make_sessions(far)))))
+        save_while_messages_pour_in(runtime, workspace_id)
+
+
+def save_while_messages_pour_in(runtime: Runtime, workspace_id: int) -> None:
     runtime.start()
     enough = threading.Event()
 

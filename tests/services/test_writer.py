@@ -2,10 +2,9 @@
 
 import datetime as dt
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -21,17 +20,16 @@ from productfruits.segment import messages, reader
 from productfruits.segment.signature import Signed
 from productfruits.services import intake, workspaces
 from productfruits.services.arrivals import Arrival, Prepared, Receipt
-from productfruits.workers import writer_process
 from productfruits.workers.metrics import Metrics
-from productfruits.workers.transactions import OwnTransactions, Store, Transactions
+from productfruits.workers.not_stored import Poisonous, StoreBusy, StoreUnavailable
+from productfruits.workers.transactions import Begun, OwnTransactions, Store, Transactions
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import Poisonous, StoreBusy, StoreUnavailable, Writer
+from productfruits.workers.writer import Writer
 from productfruits.workers.writer_process import WriterProcess
+from tests.services.pipes import Killing, through_pipe
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PATIENCE_S = 60.0
-#: No process of this one has this number: there is nobody to wait for.
-NOBODY = 2**22 + 1
 
 MakeWriter = Callable[..., Writer]
 
@@ -50,9 +48,10 @@ def make_writer(request: pytest.FixtureRequest, sessions: sessionmaker[Session])
         def make(*, store: Store = intake.store, **options: Any) -> Writer:
             with sessions() as session:
                 is_sqlite = session.get_bind().dialect.name == "sqlite"
-            transactions: Transactions = OwnTransactions(sessions, store)
+            own = OwnTransactions(sessions, store)
+            transactions: Transactions = own
             if request.param == "pipe":
-                transactions = stack.enter_context(through_pipe(transactions))
+                transactions = stack.enter_context(through_pipe(own))
             options = {"queue_messages": 1_000, **options}
             writer = Writer(sessions, Metrics(), is_sqlite=is_sqlite, transactions=transactions, **options)
             stack.callback(writer.stop, PATIENCE_S)
@@ -61,38 +60,17 @@ def make_writer(request: pytest.FixtureRequest, sessions: sessionmaker[Session])
         yield make
 
 
-@contextmanager
-def through_pipe(transactions: Transactions) -> Iterator[WriterProcess]:
-    """The two ends of a writer's process, the far one in a thread of this one."""
-    theirs_in, ours_out = os.pipe()
-    ours_in, theirs_out = os.pipe()
-    far = threading.Thread(target=far_end, args=(transactions, theirs_in, theirs_out))
-    far.start()
-    yield WriterProcess(NOBODY, ours_out, ours_in)
-    os.close(ours_out)
-    os.close(ours_in)
-    far.join(PATIENCE_S)
-
-
-def far_end(transactions: Transactions, receiving: int, answering: int) -> None:
-    with suppress(Killing):
-        writer_process.serve(transactions, receiving, answering)
-    os.close(receiving)
-    os.close(answering)
-
-
 class Outcomes:
     """What the writer told each of those who wait, by name."""
 
     def __init__(self) -> None:
-        self._told: dict[str, Outcome] = {}
+        self._told: dict[str, list[Outcome]] = {}
         self._change = threading.Condition()
 
     def listener(self, name: str) -> Callable[[Outcome], None]:
         def done(outcome: Outcome) -> None:
             with self._change:
-                assert name not in self._told, "told twice"
-                self._told[name] = outcome
+                self._told.setdefault(name, []).append(outcome)
                 self._change.notify_all()
 
         return done
@@ -100,7 +78,8 @@ class Outcomes:
     def wait_for(self, *names: str) -> list[Outcome]:
         with self._change:
             assert self._change.wait_for(lambda: all(name in self._told for name in names), PATIENCE_S)
-            return [self._told[name] for name in names]
+            assert [len(self._told[name]) for name in names] == [1] * len(names), "told twice"
+            return [self._told[name][0] for name in names]
 
 
 class Gate:
@@ -148,7 +127,8 @@ def test_everybody_who_waits_shares_one_commit(make_writer: MakeWriter, workspac
         writer.submit(arrival(workspace_id, f"m{n}"), outcomes.listener(f"m{n}"))
     gate.opened.set()
     assert outcomes.wait_for("first", *(f"m{n}" for n in range(10))) == [Receipt(accepted=1)] * 11
-    assert gate.groups == [1, 10]
+    # Where transactions are made elsewhere, some of them go ahead while the first one is stored.
+    assert sum(gate.groups) == 11 and len(gate.groups) <= 1 + writer.groups_at_once
 
 
 def test_it_refuses_at_once_when_too_much_waits(make_writer: MakeWriter, workspace_id: int) -> None:
@@ -156,6 +136,7 @@ def test_it_refuses_at_once_when_too_much_waits(make_writer: MakeWriter, workspa
     writer = make_writer(store=gate, queue_messages=4)
     writer.submit(arrival(workspace_id, "first"), outcomes.listener("first"))
     assert gate.entered.wait(PATIENCE_S)
+    writer.nudge()  # a break is due, so nothing goes ahead
     writer.submit(arrival(workspace_id, "large", count=3), outcomes.listener("large"))
     with pytest.raises(StoreBusy):
         writer.check_room(workspace_id)
@@ -307,12 +288,77 @@ def test_who_cannot_be_finished_in_time_is_told_to_come_again(make_writer: MakeW
     assert gate.entered.wait(PATIENCE_S)
     writer.submit(arrival(workspace_id, "left"), outcomes.listener("left"))
     writer.stop(0.0)
-    assert isinstance(outcomes.wait_for("left")[0], StoreUnavailable)
+    assert [type(told) for told in outcomes.wait_for("stuck", "left")] == [StoreUnavailable] * 2
     gate.opened.set()
+    writer.stop(PATIENCE_S)
+    outcomes.wait_for("stuck", "left")
 
 
-class Killing(BaseException):
-    """Nothing that a loop's edge catches."""
+class Noted:
+    """Transactions of a writer's process, with the sizes of the groups that were begun."""
+
+    def __init__(self, transactions: WriterProcess) -> None:
+        self.at_once = transactions.at_once
+        self.begun: list[int] = []
+        self._transactions = transactions
+        self._change = threading.Condition()
+
+    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+        begun = self._transactions.begin(arrivals)
+        with self._change:
+            self.begun.append(len(arrivals))
+            self._change.notify_all()
+        return begun
+
+    def wait_for(self, groups: int) -> list[int]:
+        with self._change:
+            assert self._change.wait_for(lambda: len(self.begun) >= groups, PATIENCE_S)
+            return list(self.begun)
+
+
+def test_the_next_group_goes_ahead_once_it_is_as_large_as_the_one_that_is_stored(
+    sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    gate, outcomes = Gate(), Outcomes()
+    with through_pipe(OwnTransactions(sessions, gate)) as process:
+        noted = Noted(process)
+        writer = Writer(sessions, Metrics(), is_sqlite=False, queue_messages=1_000, transactions=noted)
+        writer.submit(arrival(workspace_id, "first", count=3), outcomes.listener("first"))
+        assert gate.entered.wait(PATIENCE_S)
+        for n in range(5):
+            writer.submit(arrival(workspace_id, f"m{n}"), outcomes.listener(f"m{n}"))
+        # The fourth and the fifth may have come before the three were taken.
+        [first, ahead] = noted.wait_for(groups=2)
+        assert first == 1 and ahead >= 3
+        assert gate.groups == [1]
+        gate.opened.set()
+        assert outcomes.wait_for("first", *(f"m{n}" for n in range(5))) == [
+            Receipt(accepted=3),
+            *[Receipt(accepted=1)] * 5,
+        ]
+        assert sum(gate.groups) == 6 and gate.groups == noted.begun
+        writer.stop(PATIENCE_S)
+
+
+def test_in_a_break_no_transaction_is_under_way(
+    make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    at_work, breaks, outcomes = threading.Event(), [], Outcomes()
+
+    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+        at_work.set()
+        receipts = intake.store(session, arrivals, now)
+        at_work.clear()
+        return receipts
+
+    writer = make_writer(store=store, between_groups=lambda: breaks.append(at_work.is_set()))
+    for n in range(200):
+        writer.submit(arrival(workspace_id, f"m{n}"), outcomes.listener(f"m{n}"))
+        if n % 20 == 0:
+            writer.nudge()
+    assert outcomes.wait_for(*(f"m{n}" for n in range(200))) == [Receipt(accepted=1)] * 200
+    writer.stop(PATIENCE_S)
+    assert breaks and not any(breaks)
 
 
 @pytest.mark.parametrize("make_writer", ["thread"], indirect=True)

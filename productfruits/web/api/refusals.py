@@ -41,9 +41,9 @@ from productfruits.services.redelivery import NoStretch, NoSuchDelivery, Switche
 from productfruits.services.user_changes import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from productfruits.services.users import NoSuchUser
 from productfruits.workers.ingest_lock import AlreadyServed
+from productfruits.workers.not_stored import NotStored
 from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.store_faults import Fault, classify
-from productfruits.workers.writer import NotStored
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from productfruits.services.sites import Site
 from productfruits.web.browser import answers
 from productfruits.web.browser.door import BrowserDoor, refuses
 from productfruits.web.ingest.answers import Answer
-from productfruits.workers.writer import StoreUnavailable
+from productfruits.workers.not_stored import StoreUnavailable
 
 PATH = "/browser/v1/content"
 BODY_BYTES = 64 * 1024

@@ -17,9 +17,9 @@ from productfruits.web.browser import answers, content
 from productfruits.web.browser.door import BrowserDoor, Speaker, refuses
 from productfruits.web.ingest.answers import Answer, too_many_requests
 from productfruits.workers.ingest_lock import AlreadyServed
+from productfruits.workers.not_stored import NotStored, StoreBusy, StoreUnavailable
 from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.waiting import Outcome
-from productfruits.workers.writer import NotStored, StoreBusy, StoreUnavailable
 
 log = structlog.get_logger()
 

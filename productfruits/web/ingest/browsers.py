@@ -13,7 +13,7 @@ from productfruits.web.ingest.door import Door, Incoming, not_now
 from productfruits.web.ingest.steps import Steps
 from productfruits.web.ingest.tracking import METHOD_NOT_ALLOWED, METHODS, SDK, SINGLE, arrival
 from productfruits.workers.ingest_lock import AlreadyServed
-from productfruits.workers.writer import NotStored
+from productfruits.workers.not_stored import NotStored
 
 GET = "GET, OPTIONS"
 ONLY_GET = answers.refused(405, "method_not_allowed", "Ask with GET.", Allow=GET)

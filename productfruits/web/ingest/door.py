@@ -16,9 +16,9 @@ from productfruits.web.ingest.refusals import Refusals
 from productfruits.web.ingest.steps import Step
 from productfruits.workers.ingest_lock import AlreadyServed
 from productfruits.workers.live_connections import Kind, LiveConnections
+from productfruits.workers.not_stored import StoreBusy, StoreUnavailable
 from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.runtime import Runtime
-from productfruits.workers.writer import StoreBusy, StoreUnavailable
 
 log = structlog.get_logger()
 

@@ -18,11 +18,11 @@ from productfruits.web.ingest import answers
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.door import Door
 from productfruits.workers.ingest_lock import AlreadyServed
+from productfruits.workers.not_stored import NotStored
 from productfruits.workers.rates import TooManyRequests
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.source_functions import SOURCE, Taken
 from productfruits.workers.store_faults import Fault, classify
-from productfruits.workers.writer import NotStored
 
 log = structlog.get_logger()
 

@@ -22,7 +22,7 @@ from productfruits.web.ingest.door import Door, Incoming, not_now
 from productfruits.web.ingest.inflating import InflatesTooFar, NotGzip
 from productfruits.web.ingest.steps import Step, Steps
 from productfruits.workers.ingest_lock import AlreadyServed
-from productfruits.workers.writer import NotStored
+from productfruits.workers.not_stored import NotStored
 
 METHODS = "POST, OPTIONS"
 

@@ -14,7 +14,7 @@ from productfruits.web.ingest.bodies import IncomingBody
 from productfruits.web.ingest.door import Door, Incoming, not_now
 from productfruits.web.ingest.steps import Steps
 from productfruits.workers.ingest_lock import AlreadyServed
-from productfruits.workers.writer import NotStored
+from productfruits.workers.not_stored import NotStored
 
 METHODS = ("POST", "PUT", "PATCH")
 SOURCE = "webhook"
