@@ -5,9 +5,11 @@ import hashlib
 import hmac
 import json
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 EXISTING_SHARE = 0.3
 BATCH_SIZE = 100
@@ -159,7 +161,8 @@ class Traffic:
 
     def _message(self, kind: str, user_id: str, name: str, field: str, values: dict[str, object]) -> Message:
         draw = self._random
-        message_id = f"ajs-next-{draw.getrandbits(40)}-{draw.getrandbits(122):032x}"
+        # As analytics.js makes it, from the time and a UUID.
+        message_id = f"ajs-next-{time.time_ns() // 1_000_000}-{UUID(int=draw.getrandbits(128), version=4)}"
         # The visitor of a user is always the same, as one browser keeps one anonymous id.
         anonymous_id = hashlib.md5(user_id.encode(), usedforsecurity=False).hexdigest()
         path = draw.choice(PATHS)

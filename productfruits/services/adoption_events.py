@@ -1,7 +1,6 @@
 """Adoption events as any sender tells them: recognised, known by their own id, led to the content they are about."""
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from productfruits.identity.directory import Sighting
 from productfruits.models import Content, User, UserAlias
 from productfruits.segment import timestamps
 from productfruits.segment.messages import Message
-from productfruits.services import content_states
+from productfruits.services import content_states, seen_messages
 from productfruits.services.content_states import Owner
 from productfruits.services.times import microseconds
 
@@ -92,8 +91,8 @@ def told(message: Message, received_at: dt.datetime) -> Told | None:
 
 
 def event_digest(event_id: str) -> str:
-    """The hash under which an adoption event is seen; apart from those of messageIds."""
-    return hashlib.blake2b(event_id.encode(), digest_size=16, person=b"adoption event").hexdigest()
+    """What an adoption event is kept under when it was seen; apart from messageIds."""
+    return seen_messages.digest(event_id, kind=b"adoption event")
 
 
 def find_contents(session: Session, workspace_id: int, events: Iterable[Told]) -> dict[Told, OfContent]:
