@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from productfruits.adoption import vocabulary
 from productfruits.config import Settings
@@ -179,6 +179,26 @@ def until(ask: Callable[[], Any], wanted: Any, seconds: float = 10) -> Any:
     while (found := ask()) != wanted and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
+
+
+def on_its_way(page: Page) -> Callable[[], int]:
+    """From now on: how many requests of the page have no answer yet.
+
+    Close a page only when there are none, unless the test is about that: its last beacon races whatever the test does
+    next, and Segment's library sends in the next page again, under the same messageId, what had no answer in this one.
+    """
+    waiting: set[Request] = set()
+    page.on("request", lambda request: waiting.add(request))
+    # Not its end: nobody reads the body of an answer to our own events.
+    page.on("response", lambda response: waiting.discard(response.request))
+    page.on("requestfailed", lambda request: waiting.discard(request))
+
+    def number() -> int:
+        # Playwright hears of requests only while it is asked something.
+        page.evaluate("1")
+        return len(waiting)
+
+    return number
 
 
 def raw_names(events: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.snippet_content import BACK, FINISH, NEXT, checklist, for_user, item, modal, tooltip, tour
-from tests.browser.snippet_world import Analytics, SnippetWorld, card, raw_names, until
+from tests.browser.snippet_world import Analytics, SnippetWorld, card, on_its_way, raw_names, until
 
 
 @pytest.mark.parametrize("analytics", ["classic", "bundled"])
@@ -109,6 +109,7 @@ def test_a_checklist_is_done_by_clicks_tours_and_what_the_webhook_brings(world: 
             order="ordered",
         ),
     )
+    waiting = on_its_way(page)
     page.goto(world.site(analytics="bundled", user=user))
     panel = page.locator("product-fruits #panel")
     page.get_by_role("button", name="Get going").click()
@@ -123,10 +124,15 @@ def test_a_checklist_is_done_by_clicks_tours_and_what_the_webhook_brings(world: 
     card(page).get_by_role("button", name="Finish").click()
     expect(panel).to_contain_text("2 of 3 done")
 
-    # The last one comes from outside, while no page is open.
+    # The last one comes from outside, while no page is open and all that this one had to say has arrived.
+    done = "checklist_item_completed"
+    assert until(lambda: raw_names(world.sent(user)).count(done), 2) == 2
+    assert until(lambda: world.adoption_events(user).count(done), 2) == 2
+    assert until(waiting, 0) == 0
     page.close()
     world.webhook({"type": "track", "userId": user, "event": "Report Exported"})
     page = page.context.new_page()
+    waiting = on_its_way(page)
     page.goto(world.site(analytics="bundled", user=user))
     expect(page.locator("product-fruits #panel")).to_contain_text("All done")
     of_checklist = [
@@ -138,10 +144,11 @@ def test_a_checklist_is_done_by_clicks_tours_and_what_the_webhook_brings(world: 
         return sorted(name for name in raw_names(world.sent(user)) if name.startswith("checklist"))
 
     assert until(sent, sorted(of_checklist)) == sorted(of_checklist)
-    told = [event for event in world.sent(user) if event["properties"]["raw_name"] == "checklist_item_completed"]
+    told = [event for event in world.sent(user) if event["properties"]["raw_name"] == done]
     assert {event["properties"]["how"] for event in told} == {"click", "tour", "event"}
 
     world.return_by_webhook(world.sent(user))
+    assert until(waiting, 0) == 0
     page.reload()
     page.wait_for_function("window.productFruitsIsReady")
     assert sent() == sorted(of_checklist)
@@ -170,3 +177,23 @@ def test_a_checklist_whose_items_come_from_both_sides_at_once_still_ends(world: 
     expect(page.locator("product-fruits #panel")).to_contain_text("All done")
     ended = until(lambda: world.adoption_events(user).count("checklist_completed"), 1)
     assert (ended, world.adoption_events(user).count("checklist_item_completed")) == (1, 2)
+
+
+def test_what_segments_library_sends_again_in_the_next_page_counts_once(world: SnippetWorld, page: Page) -> None:
+    user = world.user()
+    world.publish("tour", tour(modal("one", FINISH), targeting=for_user(user)))
+    # Segment gets each of them, but the page is left before it hears so.
+    page.route(f"{world.cdn.url}/v1/t", lambda route: route.fetch())
+    page.goto(world.site(analytics="bundled", user=user))
+    card(page).get_by_role("button", name="Finish").click()
+    wanted = ["tour_started", "tour_step_viewed", "tour_step_completed", "tour_completed"]
+    assert until(lambda: page.evaluate("1") and raw_names(world.sent(user)), wanted) == wanted
+    ids = {event["messageId"] for event in world.sent(user)}
+    page.close()
+    page = page.context.new_page()
+    page.goto(world.site(analytics="bundled", user=user))
+    assert until(lambda: len(world.sent(user)) > len(wanted), True)
+    # Under the ids that they had, by which Segment counts each once, as we do.
+    assert {event["messageId"] for event in world.sent(user)} == ids
+    world.return_by_webhook(world.sent(user))
+    assert world.adoption_events(user) == wanted
