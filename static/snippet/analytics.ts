@@ -60,15 +60,14 @@ export function connectAnalytics(hooks: Hooks): Analytics {
     const source = (properties as { source?: unknown } | undefined)?.source;
     if (attached && source !== "productfruits") hooks.tracked(`${name}`);
   });
+  const ears = Object.entries({ identify: changed, reset: changed, track: tracked });
 
   const look = () => {
     const found = library();
     if (attached) return;
     if (found) {
       attached = true;
-      found.on?.("identify", changed);
-      found.on?.("reset", changed);
-      found.on?.("track", tracked);
+      for (const [name, heard] of ears) found.on?.(name, heard);
       found.ready?.(changed);
       for (const event of held.splice(0)) send(...event);
     } else if (looks < LOOKS) {
@@ -80,9 +79,7 @@ export function connectAnalytics(hooks: Hooks): Analytics {
     listen(document, "DOMContentLoaded", look),
     listen(window, "load", look),
     () => {
-      const found = library();
-      for (const name of attached ? ["identify", "reset"] : []) found?.off?.(name, changed);
-      if (attached) found?.off?.("track", tracked);
+      for (const [name, heard] of ears) library()?.off?.(name, heard);
       attached = false;
     },
     () => cancel(),

@@ -30,8 +30,7 @@ export function openApi(host: string): Api {
     JSON.stringify({ ...asked, sent_at: new Date().toISOString(), messages });
   return {
     async content(asked, more) {
-      const query = new URLSearchParams();
-      for (const [name, value] of Object.entries({ ...asked, ...more })) if (value) query.set(name, value);
+      const query = new URLSearchParams(Object.entries({ ...asked, ...more }).filter(([, value]) => value) as string[][]);
       // No header of ours and no cookie: no preflight, and the browser itself asks by ETag.
       return (await insist(`${host}/browser/v1/content?${query}`)).json();
     },

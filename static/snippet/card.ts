@@ -71,15 +71,13 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
   const move = () => {
     if (!target) return;
     if (!isVisible(target)) return answers.lost();
+    // All is measured before anything is moved: the page is laid out once.
     const { x, y, width, height } = target.getBoundingClientRect();
-    const [left, top, right, bottom] = [x - HOLE, y - HOLE, x + width + HOLE, y + height + HOLE].map((at) => `${at}px`);
-    ring.style.inset = `${top} auto auto ${left}`;
-    ring.style.width = `calc(${right} - ${left})`;
-    ring.style.height = `calc(${bottom} - ${top})`;
-    // Everything but the box: what is cut out is neither painted nor clicked.
-    const box = `${left} ${top},${right} ${top},${right} ${bottom},${left} ${bottom},${left} ${top}`;
-    backdrop.style.clipPath = `polygon(evenodd,0 0,100% 0,100% 100%,0 100%,0 0,${box})`;
     place(target, card, tip, step.placement);
+    const [left, top, wide, tall] = [x - HOLE, y - HOLE, width + 2 * HOLE, height + 2 * HOLE];
+    Object.assign(ring.style, { left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${tall}px` });
+    // Everything but the box: what is cut out is neither painted nor clicked.
+    backdrop.style.clipPath = `path(evenodd,"M0 0H9999V9999H0zM${left} ${top}h${wide}v${tall}H${left}z")`;
   };
   const take = (event: KeyboardEvent) => {
     const here = focused();
@@ -95,9 +93,8 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
   const undo = together(
     dress(card, theme),
     dress(ring, theme),
-    ...(step.backdrop ? [stage.show(backdrop, target)] : []),
-    ...(target ? [stage.show(ring, target), onMove(target, card, move)] : []),
-    stage.show(card, target),
+    stage.show(target, step.backdrop && backdrop, target && ring, card),
+    target && onMove(target, card, move),
     listen(card, "keydown", take),
     // Keys that go to nobody; those in our cards never leave the stage.
     listen(document, "keydown", take),

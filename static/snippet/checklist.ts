@@ -14,11 +14,6 @@ export interface ChecklistWorld extends Page {
   changed(run: ChecklistRun): void;
 }
 
-/** Whether the user has a checklist open, over page loads. */
-export function openedAs(checklist: Checklist): string {
-  return `open:${checklist.id}`;
-}
-
 export interface ChecklistRun {
   checklist: Checklist;
   complete(itemId: string, how: "click" | "tour" | "api"): boolean;
@@ -36,12 +31,14 @@ export function runChecklist(
   reason: "auto" | "api" | "silent",
   world: ChecklistWorld,
 ): ChecklistRun {
-  let panel: Panel | null = null;
-  let session = world.states.of(checklist).session_id ?? "";
-  let isOpen = world.store.read<boolean>(openedAs(checklist)) ?? checklist.open;
-  let wasOver = isOver(world.states.of(checklist));
-
   const state = () => world.states.of(checklist);
+  /** Whether the user has it open, over page loads. */
+  const openedAs = `open:${checklist.id}`;
+  let panel: Panel | null = null;
+  let session = state().session_id ?? "";
+  let isOpen = world.store.read<boolean>(openedAs) ?? checklist.open;
+  let wasOver = isOver(state());
+
   const report = (raw: RawName, more: Facts = {}) => {
     const items_count = checklist.items.length;
     const progress = Math.round((100 * doneCount(checklist, state())) / items_count);
@@ -65,7 +62,7 @@ export function runChecklist(
   const toggle = (open: boolean) => {
     if (open && !isOpen && !wasOver) report("checklist_viewed");
     isOpen = open;
-    world.store.write(openedAs(checklist), open);
+    world.store.write(openedAs, open);
     panel?.draw();
     // What is finished and read goes away.
     if (!open && isOver(state())) stop();
@@ -80,9 +77,7 @@ export function runChecklist(
   const dismiss = () => {
     change({ state: "dismissed" });
     report("checklist_dismissed", { end_reason: "dismiss_button" });
-    isOpen = false;
-    world.store.write(openedAs(checklist), false);
-    stop();
+    toggle(false);
   };
   const show = () => {
     const now = () => ({ state: state(), isOpen });

@@ -1,6 +1,6 @@
 // Whose turn it is: of everything that may show, one tour and one checklist.
 
-import { type ChecklistRun, openedAs, runChecklist } from "./checklist";
+import { type ChecklistRun, runChecklist } from "./checklist";
 import type { Answer, Checklist, Content, Rule, Tour } from "./content";
 import { listen, settled, together, type Undo } from "./edge";
 import type { Page } from "./page";
@@ -14,7 +14,7 @@ export interface Director {
   use(answer: Answer | null): void;
   /** Looks anew: the page, the tab, the states have changed. */
   update(): void;
-  contents(): Content[];
+  of<K extends Content["kind"]>(kind: K): Extract<Content, { kind: K }>[];
   find(id: ContentId): Content | undefined;
   /** Why the page does not let it show; null when it does. */
   held(content: Content): Rule | null;
@@ -156,7 +156,7 @@ export function openDirector(world: DirectorWorld): Director {
       if (leads()) answer.completed.forEach(doneByTour);
     },
     update,
-    contents: () => contents,
+    of,
     find,
     held,
     tour: () => tour,
@@ -165,12 +165,11 @@ export function openDirector(world: DirectorWorld): Director {
     openChecklist(id) {
       const next = find(id);
       if (next?.kind !== "checklist" || !leads()) return false;
-      world.store.write(openedAs(next), true);
-      if (checklist?.checklist.id === next.id) checklist.toggle(true);
-      else {
+      if (checklist?.checklist.id !== next.id) {
         checklist?.stop();
         checklist = open(next, "api");
       }
+      checklist.toggle(true);
       return true;
     },
     complete,

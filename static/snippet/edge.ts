@@ -59,9 +59,9 @@ export function settled(ms: number, work: () => unknown): { soon: () => void; un
   return { soon, undo: () => cancel() };
 }
 
-/** One undo of many, the last first; calling it again does nothing. */
-export function together(...undos: Undo[]): Undo {
+/** One undo of many, the last first; calling it again does nothing. What is false or null is left out. */
+export function together(...undos: (Undo | false | null)[]): Undo {
   return () => {
-    for (const undo of undos.splice(0).reverse()) guarded(undo)();
+    for (const undo of undos.splice(0).reverse()) if (undo) guarded(undo)();
   };
 }

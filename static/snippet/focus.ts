@@ -41,7 +41,7 @@ export function holdFocus(card: HTMLElement, first: HTMLElement | null, target: 
   };
   return together(
     listen(card, "keydown", tab),
-    target ? listen(target, "keydown", tab) : () => {},
+    target && listen(target, "keydown", tab),
     () => {
       if (isModal) document.body.inert = wasInert;
       const now = focused();

@@ -2,7 +2,7 @@
 
 import { readConfig } from "./config";
 import { print } from "./debug";
-import { guarded, together, type Undo, warn } from "./edge";
+import { guarded, warn } from "./edge";
 import { openIdentity } from "./identity";
 import { takePreview } from "./preview";
 import { openApi, safe } from "./publicapi";
@@ -41,19 +41,13 @@ function start(): void {
   let spoken = config.language;
   let allowed = !config.consentNeeded && !asksForPeace();
   let service: Service | null = null;
-  let gone: Undo = () => {};
   const store = openStore(config.workspace);
   const identity = openIdentity(store, () => workspace);
   const early: UserData[] = [];
   let isLoaded = () => {};
   const loaded = new Promise<void>((done) => (isLoaded = done));
 
-  const reporter = openReporter({
-    track: (...event) => service?.analytics.track(...event),
-    store: (message) => service?.put(message),
-    settings: () => service?.settings(),
-    isPreview: Boolean(preview),
-  });
+  const reporter = openReporter(() => service, Boolean(preview));
   const open = () => {
     if (service || !allowed || !workspace) return;
     service = startService({
@@ -98,15 +92,13 @@ function start(): void {
       print(reports);
       return reports;
     },
-    destroy: () => gone(),
+    destroy() {
+      close();
+      unqueue();
+      if (page[name] === us) delete page[name];
+    },
     version: VERSION,
-    api: openApi({
-      director: () => service?.director ?? null,
-      states: () => service?.states ?? null,
-      reporter,
-      loaded,
-      track: (...event) => service?.track(...event),
-    }),
+    api: openApi(() => service, reporter, loaded),
   });
   Object.assign(us, { [OURS]: true });
   page[name] = us;
@@ -115,11 +107,6 @@ function start(): void {
     spoken ||= language ?? "";
     open();
   });
-  gone = together(
-    () => page[name] === us && delete page[name],
-    unqueue,
-    close,
-  );
   open();
   void loaded.then(guarded(() => announce(page, name)));
 }

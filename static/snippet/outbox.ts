@@ -27,7 +27,7 @@ export function openOutbox(api: Api, store: Store): Outbox {
   const pause = settled(GATHER_MS, () => flush().catch(() => {}));
 
   /** The first messages of one user. */
-  const batch = () => waiting.slice(0, BATCH).filter(({ from }) => `${from.username}` === `${waiting[0]?.from.username}`);
+  const batch = () => waiting.slice(0, BATCH).filter(({ from }) => from.username === waiting[0]?.from.username);
   const hand = (sent: Waiting[], by: Api["send"]) =>
     by(
       sent[0]?.from as Asked,

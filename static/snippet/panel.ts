@@ -134,7 +134,7 @@ export function showPanel(
 
   const undo = together(
     dress(home, theme),
-    stage.show(home),
+    stage.show(null, home),
     listen(home, "keydown", close),
   );
   draw();

@@ -32,8 +32,9 @@ export function place(target: Element, card: HTMLElement, tip: HTMLElement, want
   // The sides of right-to-left pages are the same, but their lines start at the right.
   const atStart = align === (isUpright && getComputedStyle(card).direction === "rtl" ? "end" : "start");
   const along = clamp(!align ? start + (length - size) / 2 : atStart ? start : start + length - size, most - size);
-  const away = { bottom: box.bottom + GAP, top: box.top - tall - GAP, right: box.right + GAP, left: box.left - wide - GAP }[side];
-  const across = clamp(away, isUpright ? height - tall : width - wide);
+  const depth = isUpright ? height - tall : width - wide;
+  const isAfter = side === "bottom" || side === "right";
+  const across = clamp(isAfter ? depth - room[side] + GAP : room[side] - GAP, depth);
   const [x, y] = isUpright ? [along, across] : [across, along];
   Object.assign(card.style, { left: `${x}px`, top: `${y}px` });
 

@@ -3,13 +3,9 @@
 
 import { ofTab } from "./store";
 
-const MARK = "productfruits-preview=";
-
 export function takePreview(): string {
-  const at = location.hash.indexOf(MARK);
-  if (at < 0) return ofTab("preview");
-  const [token = ""] = location.hash.slice(at + MARK.length).split("&");
-  const before = location.hash.slice(0, at).replace(/[#&]$/, "");
+  const [, before, token] = /^(.*?)[#&]?productfruits-preview=([^&]*)/.exec(location.hash) ?? [];
+  if (token === undefined) return ofTab("preview");
   history.replaceState(history.state, "", location.pathname + location.search + before);
   return ofTab("preview", token);
 }

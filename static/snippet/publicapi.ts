@@ -1,22 +1,11 @@
 // window.productFruits: what the page's own code may call, under the names that Product Fruits uses.
 
-import type { Checklist, Content, Item, Tour } from "./content";
-import type { Director } from "./director";
+import type { Checklist, Content, Item, State, Tour } from "./content";
 import { guarded } from "./edge";
 import { doneCount, isLocked } from "./panel";
 import type { Reporter } from "./report";
+import type { Service } from "./service";
 import type { ContentId, ProductFruits, RawName } from "./snippet";
-import type { States } from "./states";
-
-export interface Inside {
-  /** Null while the user has not consented. */
-  director(): Director | null;
-  states(): States | null;
-  reporter: Reporter;
-  /** Resolves once the service has answered the first time. */
-  loaded: Promise<unknown>;
-  track(name: string, attributes: object, forward: boolean): void;
-}
 
 const TOUR_STATES: Record<string, "finished" | "skipped"> = { completed: "finished", dismissed: "skipped" };
 const CHECKLIST_STATES: Record<string, "finished" | "disposed"> = { completed: "finished", dismissed: "disposed" };
@@ -27,12 +16,14 @@ const ALIASES: Record<string, RawName> = {
   "tour-advanced": "tour_step_viewed",
 };
 
-export function openApi({ director, reporter, states, loaded, track }: Inside): ProductFruits["api"] {
-  const all = <K extends Content["kind"]>(kind: K) =>
-    (director()?.contents() ?? []).filter((content): content is Extract<Content, { kind: K }> => content.kind === kind);
+/** `service` is null while the user has not consented; `loaded` resolves once it has answered the first time. */
+export function openApi(service: () => Service | null, reporter: Reporter, loaded: Promise<unknown>): ProductFruits["api"] {
+  const director = () => service()?.director;
+  const stateOf = (content: Content): State => service()?.states.of(content) ?? { state: "not_started" };
+  const all = <K extends Content["kind"]>(kind: K) => director()?.of(kind) ?? [];
   const running = (id: ContentId) => {
     const run = director()?.tour();
-    return run && director()?.find(id)?.id === run.tour.id ? run : null;
+    return run?.tour.id === director()?.find(id)?.id ? run : null;
   };
   const eligible = (id: ContentId) =>
     loaded.then(() => {
@@ -52,13 +43,13 @@ export function openApi({ director, reporter, states, loaded, track }: Inside): 
       id: tour.id,
       key: tour.key,
       name: tour.name,
-      state: TOUR_STATES[states()?.of(tour).state ?? ""] ?? ("not_finished" as const),
+      state: TOUR_STATES[stateOf(tour).state] ?? ("not_finished" as const),
       isRunning: Boolean(step),
       currentCard: step ? { id: step.id, name: step.name } : null,
     };
   };
   const checklistInfo = (checklist: Checklist) => {
-    const state = states()?.of(checklist) ?? { state: "not_started" };
+    const state = stateOf(checklist);
     const itemState = (item: Item) =>
       state.items?.[item.id] ? ("done" as const) : isLocked(checklist, state, item) ? ("tbd" as const) : ("open" as const);
     return {
@@ -101,13 +92,13 @@ export function openApi({ director, reporter, states, loaded, track }: Inside): 
       open: (id) => director()?.openChecklist(id) ?? false,
       close(id) {
         const run = director()?.checklist();
-        if (run && director()?.find(id)?.id === run.checklist.id) run.toggle(false);
+        if (run?.checklist.id === director()?.find(id)?.id) run?.toggle(false);
       },
       isChecklistEligible: eligible,
       listen: listen("checklist"),
     },
     events: {
-      track: (name, attributes = {}, options = {}) => track(name, attributes, Boolean(options.forwardToIntegrations)),
+      track: (name, attributes = {}, options = {}) => service()?.track(name, attributes, Boolean(options.forwardToIntegrations)),
     },
     analytics: {
       forwardEvent: (heard) => reporter.listen((_, name, properties) => heard(name, properties)),

@@ -1,13 +1,13 @@
 // What happened, told to everybody: window.analytics, our own store, the page's listeners. One id wherever it is told.
 
-import type { Analytics } from "./analytics";
-import type { Answer, Content, Message } from "./content";
+import type { Content, Message } from "./content";
 import { guarded, type Undo } from "./edge";
+import type { Service } from "./service";
 import type { EventProperties, RawName } from "./snippet";
 import { instant, uuid } from "./uuid";
 
-/** Event -> the properties that it carries; scripts/build.mjs takes them from productfruits/adoption/vocabulary.json. */
-declare const VOCABULARY: Record<RawName, string[]>;
+/** Event -> the properties that it carries, one after the other; scripts/build.mjs takes them from productfruits/adoption/vocabulary.json. */
+declare const VOCABULARY: Record<RawName, string>;
 
 export type Facts = Record<string, unknown>;
 export type Heard = (raw: RawName, name: string, properties: EventProperties) => void;
@@ -20,26 +20,20 @@ export interface Reporter {
   listen(heard: Heard): Undo;
 }
 
-export interface Doors {
-  track: Analytics["track"];
-  store(message: object): void;
-  /** Names that the workspace has changed; null: not for Segment. */
-  settings(): Answer["settings"] | undefined;
-  isPreview: boolean;
-}
-
-export function openReporter(doors: Doors): Reporter {
+export function openReporter(service: () => Service | null, isPreview: boolean): Reporter {
   const listeners = new Set<Heard>();
   const tell = (message: Message) => {
-    doors.store(message);
-    const { to_segment = true, event_names = {} } = doors.settings() ?? {};
+    const { put, settings, analytics } = service() ?? {};
+    put?.(message);
+    const { to_segment = true, event_names = {} } = settings?.() ?? {};
     const raw = message.event as RawName;
     const renamed = event_names[raw];
     // tour_step_viewed -> Tour Step Viewed
     const name = renamed ?? raw.replace(/_/g, " ").replace(/\b./g, (first) => first.toUpperCase());
     // A copy: what they do to it is theirs.
     const properties = { ...message.properties } as EventProperties;
-    if (to_segment && renamed !== null) doors.track(name, properties, message.event_id, message.timestamp);
+    // Where the workspace has no name for it, it is not for Segment.
+    if (to_segment && renamed !== null) analytics?.track(name, properties, message.event_id, message.timestamp);
     for (const heard of [...listeners]) guarded(heard)(raw, name, properties);
     window.dispatchEvent(new CustomEvent(`productfruits:${raw}`, { detail: { name, properties } }));
   };
@@ -59,10 +53,10 @@ export function openReporter(doors: Doors): Reporter {
         page_url: location.href,
         page_path: location.pathname,
         locale: content.language,
-        is_preview: doors.isPreview,
+        is_preview: isPreview,
         source: "productfruits",
       };
-      for (const name of VOCABULARY[raw]) properties[name] = facts[name];
+      for (const name of VOCABULARY[raw].split(" ")) properties[name] = facts[name];
       tell({ type: "track", event_id, event: raw, timestamp: new Date(at).toISOString(), properties });
     },
     repeat: tell,

@@ -3,12 +3,14 @@
 import { h } from "./elements";
 import type { Fill } from "./texts";
 
-/** Tags with their attributes; scripts/build.mjs takes them from productfruits/adoption/markup.json. */
-declare const MARKUP: { tags: Record<string, string[]>; schemes: string[] };
+/** What is allowed, one after the other; scripts/build.mjs takes it from productfruits/adoption/markup.json. */
+declare const MARKUP: { tags: string; attributes: string; schemes: string };
 
-const TAGS = new Map(Object.entries(MARKUP.tags));
+const TAGS = MARKUP.tags.split(" ");
+/** Of all tags together: what has no meaning for one does nothing there. */
+const ATTRIBUTES = MARKUP.attributes.split(" ");
 /** Backslashes and spaces inside an address lead elsewhere than they look. */
-const ADDRESS = new RegExp(`^((${MARKUP.schemes.join("|")}):|/(?!/)|[#?.])[^\\s\\\\]*$`, "i");
+const ADDRESS = new RegExp(`^((${MARKUP.schemes}):|/(?!/)|[#?.])[^\\s\\\\]*$`, "i");
 
 type Policy = { createHTML(html: string): string };
 
@@ -16,21 +18,20 @@ export function isSafe(address: string): boolean {
   return ADDRESS.test(address);
 }
 
-export function richText(html: string, fill: Fill, attributes: object = {}): HTMLElement {
-  const into = h("div.text", { ...attributes });
+export function richText(html: string, fill: Fill, attributes: Record<string, unknown> = {}): HTMLElement {
+  const into = h("div.text", attributes);
   copy(parse(html), into, fill);
   return into;
 }
 
 /** Of an element that is not allowed nothing is left, neither itself nor what stands in it. */
-function copy(from: Node, into: Node, fill: Fill): void {
+function copy(from: Node, into: Element, fill: Fill): void {
   for (const node of from.childNodes) {
-    if (node.nodeType === Node.TEXT_NODE) into.appendChild(document.createTextNode(fill(node.nodeValue ?? "")));
+    if (node instanceof Text) into.append(fill(node.data));
     const source = node as Element;
-    const allowed = TAGS.get(source.localName);
-    if (!allowed) continue;
+    if (!TAGS.includes(source.localName)) continue;
     const element = h(source.localName) as HTMLAnchorElement;
-    for (const name of allowed) {
+    for (const name of ATTRIBUTES) {
       const value = source.getAttribute(name);
       if (value && (name !== "href" || isSafe(value))) element.setAttribute(name, value);
     }

@@ -123,14 +123,14 @@ export function startService({ config, store, identity, reporter, language, prev
     knows: (user) => identity.hear(user) && changed(),
     tracked,
   });
-  const put = (message: object) => outbox.put(identity.asked(), message);
+  const put = (message: object) => outbox.put(identity.asked(), { timestamp: new Date().toISOString(), ...message });
   const identified = (user: UserData) => {
     const traits = identity.traits();
     const print = JSON.stringify([user.username, traits]);
     // A page says the same at every load; once a visit is enough.
     if (!user.username || ofTab("said") === print) return;
     ofTab("said", print);
-    put({ type: "identify", message_id: uuid(), timestamp: new Date().toISOString(), traits });
+    put({ type: "identify", message_id: uuid(), traits });
   };
   const waitFor = (ms: number) => later(ms, () => identity.isKnown() || (analytics.isThere() && ms < LOADING_MS) || sync.now());
 
@@ -168,7 +168,7 @@ export function startService({ config, store, identity, reporter, language, prev
     },
     track(name, attributes, forward) {
       const event_id = uuid();
-      put({ type: "track", event_id, event: name, timestamp: new Date().toISOString(), properties: attributes });
+      put({ type: "track", event_id, event: name, properties: attributes });
       if (forward) analytics.track(name, { ...attributes }, event_id);
       // The library tells us about what it is given.
       if (!(forward && analytics.isThere())) tracked(name);

@@ -9,8 +9,8 @@ export const HOST = "product-fruits";
 const OURS = "click mousedown pointerdown touchstart keydown keyup focusin focusout";
 
 export interface Stage {
-  /** Draws `element` above the page, and inside the page's open <dialog> if `near` is in one: all else is inert then. */
-  show(element: HTMLElement, near?: Element | null): Undo;
+  /** Draws above the page, and inside the page's open <dialog> if `near` is in one: all else is inert then. */
+  show(near: Element | null, ...elements: (HTMLElement | false | null)[]): Undo;
   /** Read out by screen readers. */
   say(text: string): void;
   undo: Undo;
@@ -33,13 +33,14 @@ export function openStage(nonce: string): Stage {
   root.append(body);
 
   return {
-    show(element, near) {
+    show(near, ...elements) {
       body.dir = getComputedStyle(document.documentElement).direction;
       const home = near?.closest("dialog[open]") ?? document.documentElement;
       // Routers replace what is in <body>, so we stand beside it.
       if (host.parentNode !== home) home.append(host);
-      body.append(element);
-      return () => element.remove();
+      const shown = elements.filter((each) => !!each);
+      body.append(...shown);
+      return () => shown.forEach((each) => each.remove());
     },
     say(text) {
       live.textContent = text;

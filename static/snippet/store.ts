@@ -16,26 +16,20 @@ export interface Store {
 
 export function openStore(workspace: string): Store {
   const prefix = `${MARK}${workspace}:`;
-  const memory = new Map<string, string>();
   const disk = reachable("localStorage");
 
-  function raw(key: string): string | null {
-    return disk ? disk.getItem(key) : (memory.get(key) ?? null);
-  }
   return {
     read(name) {
       try {
-        return JSON.parse(raw(prefix + name) ?? "null");
+        return JSON.parse(disk[prefix + name] ?? "null");
       } catch {
         return null;
       }
     },
     write(name, value) {
-      const text = JSON.stringify(value);
       try {
-        if (!disk) memory.set(prefix + name, text);
-        else if (value === null) disk.removeItem(prefix + name);
-        else disk.setItem(prefix + name, text);
+        if (value === null) delete disk[prefix + name];
+        else disk[prefix + name] = JSON.stringify(value);
       } catch {
         // Full: the server knows better anyway.
       }
@@ -43,25 +37,25 @@ export function openStore(workspace: string): Store {
     watch: (name, heard) =>
       listen<StorageEvent>(window, "storage", (event) => event.key === prefix + name && heard()),
     clear() {
-      memory.clear();
       for (const each of [disk, reachable("sessionStorage")]) {
-        for (const key of Object.keys(each ?? {})) if (key.startsWith(MARK)) each?.removeItem(key);
+        for (const key of Object.keys(each)) if (key.startsWith(MARK)) delete each[key];
       }
     },
   };
 }
 
-function reachable(kind: "localStorage" | "sessionStorage"): Storage | null {
+/** Storage is read and written like an object, so an object stands in for it where it is blocked. */
+function reachable(kind: "localStorage" | "sessionStorage"): Record<string, string> {
   try {
-    return window[kind];
+    return window[kind] ?? {};
   } catch {
-    return null;
+    return {};
   }
 }
 
 /** What this tab remembers until it is closed, over page loads. */
 export function ofTab(name: string, value?: string): string {
   const disk = reachable("sessionStorage");
-  if (value !== undefined) disk?.setItem(MARK + name, value);
-  return disk?.getItem(MARK + name) ?? value ?? "";
+  if (value !== undefined) disk[MARK + name] = value;
+  return disk[MARK + name] ?? "";
 }

@@ -11,7 +11,8 @@ export interface Tabs {
 
 export function openTabs(store: Store, changed: () => void): Tabs {
   const own = uuid();
-  let leading = false;
+  let leading = document.visibilityState === "visible" && (document.hasFocus() || !store.read("tab"));
+  if (leading) store.write("tab", own);
 
   const take = () => {
     if (document.visibilityState !== "visible" || leading) return;
@@ -37,9 +38,5 @@ export function openTabs(store: Store, changed: () => void): Tabs {
       if (store.read("tab") === own) store.write("tab", null);
     }),
   );
-  if (document.visibilityState === "visible" && (document.hasFocus() || !store.read("tab"))) {
-    store.write("tab", own);
-    leading = true;
-  }
   return { leads: () => leading, undo };
 }

@@ -8,12 +8,15 @@ const CLICKABLE = "a,button,input,summary,label,[role]";
 /** Often enough for the eye, seldom enough for a page that changes all the time. */
 const PACE_MS = 100;
 
-export function find(target: Target): Element | null {
+export function find({ selector, data, text }: Target): Element | null {
   const places = roots();
+  const wanted = squeezed(text ?? "");
+  const says = (each: Element) => squeezed((each as HTMLInputElement).value || each.textContent || "");
   return (
-    (target.selector ? bySelector(places, target.selector) : null) ??
-    (target.data ? bySelector(places, `[data-${target.data.name}="${CSS.escape(target.data.value)}"]`) : null) ??
-    (target.text ? byText(places, target.text) : null)
+    (selector && search(places, selector)) ||
+    (data && search(places, `[data-${data.name}="${CSS.escape(data.value)}"]`)) ||
+    (wanted && search(places, CLICKABLE, (each) => says(each) === wanted)) ||
+    null
   );
 }
 
@@ -24,7 +27,7 @@ export function isVisible(element: Element): boolean {
 }
 
 export function present(selector: string): boolean {
-  return bySelector(roots(), selector) !== null;
+  return search(roots(), selector) !== null;
 }
 
 /** Calls `look` after changes of the page until it answers true, at most every PACE_MS. */
@@ -64,26 +67,15 @@ function roots(): (Document | ShadowRoot)[] {
   return found;
 }
 
-function bySelector(places: ParentNode[], selector: string): Element | null {
-  for (const place of places) {
-    try {
-      for (const element of place.querySelectorAll(selector)) if (isVisible(element)) return element;
-    } catch {
-      // No selector of this browser: the next way to find it.
-      return null;
-    }
+/** The first that can be seen. */
+function search(places: ParentNode[], selector: string, fits: (each: Element) => unknown = () => true): Element | null {
+  try {
+    const found = places.flatMap((place) => [...place.querySelectorAll(selector)]);
+    return found.find((each) => fits(each) && isVisible(each)) ?? null;
+  } catch {
+    // No selector of this browser: the next way to find it.
+    return null;
   }
-  return null;
-}
-
-function byText(places: ParentNode[], text: string): Element | null {
-  for (const place of places) {
-    for (const element of place.querySelectorAll(CLICKABLE)) {
-      const says = (element as HTMLInputElement).value || element.textContent || "";
-      if (squeezed(says) === squeezed(text) && isVisible(element)) return element;
-    }
-  }
-  return null;
 }
 
 function squeezed(text: string): string {

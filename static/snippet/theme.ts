@@ -9,8 +9,7 @@ export function dress(element: HTMLElement, theme: Theme): Undo {
     const dark = theme.mode === "dark" || (theme.mode === "auto" && night.matches);
     const colors = dark ? theme.dark : theme.light;
     const set = (name: string, value: string) => element.style.setProperty(`--${name}`, value);
-    for (const [name, value] of Object.entries(colors)) set(name.replace("_", "-"), value);
-    set("shade", `color-mix(in srgb, ${colors.text} 26%, ${colors.background})`);
+    for (const [name, value] of Object.entries(colors)) set(name, value);
     set("radius", `${theme.radius}px`);
     set("font", theme.font === "inherit" ? getComputedStyle(document.body).fontFamily : theme.font);
     element.style.colorScheme = dark ? "dark" : "light";

@@ -111,13 +111,13 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
   const complete = (pause = 0) => {
     report("tour_step_completed", {}, index + 1);
     const next = steps[index + 1];
-    if (!next) return end("completed", "completed");
+    if (!next) return end("completed");
     if (!pause) return enter(index + 1);
     stop();
     states.change(tour, { step_id: next.id });
     undos.push(later(pause, () => enter(index + 1)));
   };
-  const end = (state: "completed" | "dismissed", why: EndReason | "completed") => {
+  const end = (state: "completed" | "dismissed", why: EndReason | "completed" = "completed") => {
     if (over) return;
     over = true;
     stop();
@@ -141,7 +141,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
         return enter(Math.max(0, index - 1), -1);
       case "finish":
         report("tour_step_completed", {}, index + 1);
-        return end("completed", "completed");
+        return end("completed");
       case "dismiss":
         return end("dismissed", "dismiss_button");
       case "snooze":

@@ -27,13 +27,11 @@ function glob(pattern: string, text: string): boolean {
   const [first = "", ...others] = pattern.split("*");
   const last = others.pop();
   if (last === undefined) return pattern === text;
-  const end = text.length - last.length;
   let at = first.length;
-  if (!text.startsWith(first) || end < at || !text.endsWith(last)) return false;
-  for (const piece of others) {
+  const isNext = (piece: string) => {
     const found = text.indexOf(piece, at);
-    if (found < 0 || found + piece.length > end) return false;
     at = found + piece.length;
-  }
-  return true;
+    return found >= 0;
+  };
+  return text.startsWith(first) && others.every(isNext) && text.length - last.length >= at && text.endsWith(last);
 }

@@ -10,10 +10,7 @@ export function instant(): number {
 
 export function uuid(at = instant()): string {
   const time = at.toString(16).padStart(12, "0");
-  const random = crypto.getRandomValues(new Uint8Array(32));
-  let next = 0;
-  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => {
-    const digit = (random[next] ?? 0) & 15;
-    return time[next++] ?? digit.toString(16);
-  });
+  const random = Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => (byte & 15).toString(16));
+  const digits = [...time, ...random];
+  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => digits.shift() ?? "");
 }
