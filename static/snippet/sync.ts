@@ -25,6 +25,7 @@ const OLD_MS = 60_000;
 
 export function openSync(world: SyncWorld): Sync {
   let asking = false;
+  let isOver = false;
   let last = 0;
   let due = Infinity;
   let cancel: Undo = () => {};
@@ -49,7 +50,7 @@ export function openSync(world: SyncWorld): Sync {
     // What follows may show a tour: a task of its own, so that the page gets a word in between.
     await pause(0);
     asking = false;
-    if (answer && JSON.stringify(asked) === JSON.stringify(world.asked())) world.heard(answer, since);
+    if (answer && !isOver && JSON.stringify(asked) === JSON.stringify(world.asked())) world.heard(answer, since);
   };
   const now = guarded(ask);
   const within = (ms: number) => {
@@ -67,7 +68,10 @@ export function openSync(world: SyncWorld): Sync {
     undo: together(
       listen(document, "visibilitychange", () => document.visibilityState === "visible" && last && within(0)),
       listen(document, "pointerdown keydown", ifOld, { capture: true, passive: true }),
-      () => cancel(),
+      () => {
+        isOver = true;
+        cancel();
+      },
     ),
   };
 }

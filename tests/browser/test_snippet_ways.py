@@ -167,6 +167,23 @@ def test_nothing_leaves_the_page_before_consent_and_with_do_not_track(world: Sni
     assert [event for event in world.events(user) if event["event"] == "Silent"] == []
 
 
+def test_an_answer_that_comes_after_the_users_no_changes_nothing(world: SnippetWorld, page: Page) -> None:
+    user = world.user()
+    world.publish("tour", tour(modal("one", FINISH), targeting=for_user(user)))
+    waiting: list[Route] = []
+    page.route("**/browser/v1/content*", lambda route: waiting.append(route))
+    page.goto(world.site(init={"username": user}))
+    assert until(lambda: page.evaluate("1") and len(waiting), 1) == 1
+    page.evaluate("productFruits.consent(false)")
+    with page.expect_response("**/browser/v1/content*") as answer:
+        waiting[0].continue_()
+    answer.value.finished()
+    # More than the tasks in which an answer is taken in.
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    expect(page.locator("product-fruits")).to_have_count(0)
+    assert page.evaluate("localStorage.length") == 0
+
+
 @pytest.mark.parametrize(
     "turn_away",
     [
