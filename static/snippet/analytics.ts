@@ -3,7 +3,7 @@
 // It may be a stub that queues, the loaded library, both one after the other, come late, or never come. Segment's classic
 // snippet answers user() with an object, AnalyticsBrowser with a promise.
 
-import { guarded, later, listen, together, type Undo } from "./edge";
+import { guarded, later, listen, settled, together, type Undo } from "./edge";
 
 /** As far as we use it. */
 interface Library {
@@ -34,6 +34,7 @@ export interface Hooks {
 }
 
 export interface Analytics {
+  /** Soon, in the order of the calls: each event in a task of its own, since the library works long on every one. */
   track(name: string, properties: object, messageId: string, timestamp?: string): void;
   /** Whether there is a library or its stub. */
   isThere(): boolean;
@@ -45,7 +46,7 @@ const HELD = 100;
 const LOOKS = 8;
 
 export function connectAnalytics(hooks: Hooks): Analytics {
-  const held: Parameters<Analytics["track"]>[] = [];
+  const waiting: Parameters<Analytics["track"]>[] = [];
   let attached = false;
   let looks = 0;
   let cancel: Undo = () => {};
@@ -62,6 +63,20 @@ export function connectAnalytics(hooks: Hooks): Analytics {
   });
   const ears = Object.entries({ identify: changed, reset: changed, track: tracked });
 
+  const send = guarded(() => {
+    const found = library();
+    const event = found && waiting.shift();
+    if (!event) return;
+    sending.soon();
+    const [name, properties, messageId, timestamp] = event;
+    found.track(name, properties, { messageId, timestamp });
+  });
+  const sending = settled(0, send);
+  /** All at once, where there is no later. */
+  const flush = () => {
+    while (waiting[0] && library()) send();
+  };
+
   const look = () => {
     const found = library();
     if (attached) return;
@@ -69,7 +84,7 @@ export function connectAnalytics(hooks: Hooks): Analytics {
       attached = true;
       for (const [name, heard] of ears) found.on?.(name, heard);
       found.ready?.(changed);
-      for (const event of held.splice(0)) send(...event);
+      sending.soon();
     } else if (looks < LOOKS) {
       cancel();
       cancel = later(250 * 2 ** looks++, look);
@@ -78,6 +93,9 @@ export function connectAnalytics(hooks: Hooks): Analytics {
   const undo = together(
     listen(document, "DOMContentLoaded", look),
     listen(window, "load", look),
+    listen(window, "pagehide", flush),
+    sending.undo,
+    flush,
     () => {
       for (const [name, heard] of ears) library()?.off?.(name, heard);
       attached = false;
@@ -88,8 +106,8 @@ export function connectAnalytics(hooks: Hooks): Analytics {
 
   return {
     track(...event) {
-      if (library()) send(...event);
-      else if (held.length < HELD) held.push(event);
+      if (library() || waiting.length < HELD) waiting.push(event);
+      sending.soon();
     },
     isThere: () => attached,
     undo,
@@ -101,7 +119,3 @@ function library(): Library | null {
   const found = (window as { analytics?: Library }).analytics;
   return typeof found?.track === "function" ? found : null;
 }
-
-const send: Analytics["track"] = guarded((name, properties, messageId, timestamp) => {
-  library()?.track(name, properties, { messageId, timestamp });
-});

@@ -21,7 +21,15 @@ export interface Answers {
 const MANY_DOTS = 8;
 const HOLE = 6;
 
-export function showCard(stage: Stage, tour: Tour, step: Step, target: Element | null, fill: Fill, answers: Answers): Undo {
+export function showCard(
+  stage: Stage,
+  tour: Tour,
+  step: Step,
+  target: Element | null,
+  fill: Fill,
+  isFollowing: boolean,
+  answers: Answers,
+): Undo {
   const { steps, theme, words, language } = tour;
   const number = steps.indexOf(step) + 1;
   const progress = count(words.step, number, steps.length);
@@ -98,7 +106,7 @@ export function showCard(stage: Stage, tour: Tour, step: Step, target: Element |
     listen(card, "keydown", take),
     // Keys that go to nobody; those in our cards never leave the stage.
     listen(document, "keydown", take),
-    holdFocus(card, buttons[primary] ?? buttons[0] ?? null, target, step.backdrop),
+    holdFocus(card, buttons[primary] ?? buttons[0] ?? null, target, step.backdrop, isFollowing),
   );
   if (target) reveal(target);
   guarded(move)();

@@ -45,6 +45,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
   const session = (goesOn && before.session_id) || uuid();
   let resuming = goesOn;
   let showing = false;
+  let isFollowing = false;
   let over = false;
   let index = 0;
   const undos: Undo[] = [];
@@ -89,7 +90,9 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     tell(step);
     // An element that the page draws anew is found again; one that is gone leaves the tour to wait for it.
     const lost = () => show(step) || (stop(), world.changed(run));
-    undos.push(showCard(world.stage, tour, step, target, world.fill(), { press, lost, close: (why) => end("dismissed", why) }));
+    const answers = { press, lost, close: (why: EndReason) => end("dismissed", why) };
+    undos.push(showCard(world.stage, tour, step, target, world.fill(), isFollowing, answers));
+    isFollowing = true;
     world.changed(run);
     return true;
   };

@@ -226,10 +226,11 @@ def test_a_page_does_not_notice_that_the_service_is_away_and_tells_later(
 
 
 def test_events_wait_for_a_late_library_and_go_under_the_names_of_the_workspace(
-    world: SnippetWorld, page: Page
+    world: SnippetWorld, page: Page, request: pytest.FixtureRequest
 ) -> None:
     user = world.user()
     world.publish("tour", tour(modal("one"), modal("two", FINISH), targeting=for_user(user)))
+    request.addfinalizer(lambda: world.rename({}))
     world.rename({"tour_started": "Guide Shown", "tour_step_viewed": None})
     late = """
     window.calls = [];
@@ -239,12 +240,35 @@ def test_events_wait_for_a_late_library_and_go_under_the_names_of_the_workspace(
     card(page).get_by_role("button", name="Next").click()
     page.wait_for_function("window.calls.length === 2")
     card(page).get_by_role("button", name="Finish").click()
-    names = page.evaluate("calls.map(([name]) => name)")
-    assert names == ["Guide Shown", "Tour Step Completed", "Tour Step Completed", "Tour Completed"]
+    told = ["Guide Shown", "Tour Step Completed", "Tour Step Completed", "Tour Completed"]
+    assert until(lambda: page.evaluate("calls.map(([name]) => name)"), told) == told
     ids = page.evaluate("calls.map(([, properties, { messageId }]) => [properties.event_id, messageId])")
     assert all(event_id == message_id for event_id, message_id in ids)
     # Our own store keeps the real names, and what Segment does not want.
     step = ["tour_step_viewed", "tour_step_completed"]
     wanted = ["tour_started", *step, *step, "tour_completed"]
     assert until(lambda: world.adoption_events(user), wanted) == wanted
-    world.rename({})
+
+
+@pytest.mark.parametrize("leave", ["dispatchEvent(new PageTransitionEvent('pagehide'))", "productFruits.destroy()"])
+def test_each_event_has_a_task_of_its_own_and_none_is_lost_when_the_page_is_left(
+    world: SnippetWorld, page: Page, leave: str
+) -> None:
+    user = world.user()
+    world.publish("tour", tour(modal("one", FINISH), targeting=for_user(user)))
+    # Microtasks run at the end of a task, so calls of one task have one number.
+    library = """
+    window.calls = [];
+    let task = 0;
+    window.analytics = { track(name) { calls.push([name, task]); queueMicrotask(() => task++); } };
+    """
+    page.goto(world.site(init={"username": user}, script=library))
+    page.wait_for_function("calls.length === 2")
+    assert page.evaluate("calls") == [["Tour Started", 0], ["Tour Step Viewed", 1]]
+    # All in one task: nothing that waits for a later one can have been sent.
+    advance = "productFruits.api.tours.getTours().forEach(({ id }) => productFruits.api.tours.advanceToNextStep(id))"
+    names = "calls.map(([name]) => name).slice(2)"
+    before, after = page.evaluate(f"() => {{ {advance}; const before = {names}; {leave}; return [before, {names}]; }}")
+    assert (before, after) == ([], ["Tour Step Completed", "Tour Completed"])
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    assert page.evaluate(names) == after
