@@ -174,6 +174,13 @@ class Ledger:
                 unowned.append(JoinVisitor(entry.anonymous_id, _id(entry.rest.owner)))
         return parting + changing + going + unowned
 
+    def forget(self) -> None:
+        """Undo the circles of references."""
+        for origin in (*self._users.values(), *self._unowned):
+            if isinstance(origin, Origin):
+                del origin.rest
+                origin.apart.clear()
+
     def _shares(self, person: Person) -> list[Share]:
         """Return what this person has; the first time, of a stored one, that is the own rows."""
         shares = self._held.get(person.id)

@@ -65,6 +65,7 @@ class _Group:
     #: Where what is stored is to be sent to as well.
     outlets: list[Outlet] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    directory: Directory | None = None
 
 
 def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> list[Receipt]:
@@ -106,6 +107,8 @@ def _receive_workspace(
             bulk.insert(session, Delivery, deliveries)
             seen_messages.insert(session, workspace_id, group.seen, now)
             connection_counters.count(session, arrivals)
+    if group.directory is not None:
+        group.directory.forget()
 
 
 def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Prepared, Receipt]]) -> _Group:
@@ -140,6 +143,7 @@ def _place(session: Session, workspace_id: int, group: _Group, now: dt.datetime)
     if not group.candidates:
         return
     directory = people.load(session, workspace_id, [candidate.sighting for candidate in group.candidates])
+    group.directory = directory
     following = _following(session, workspace_id, group, directory)
     group_calls = []
     for candidate in group.candidates:

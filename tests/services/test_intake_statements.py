@@ -1,5 +1,6 @@
 """A group of messages costs a handful of statements, whatever its size: the speed of the intake hangs on it."""
 
+import gc
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
+from productfruits.identity.moves import Origin, Share
+from productfruits.identity.people import Link, Person, Placement
 from productfruits.segment.messages import Message
 from productfruits.services import workspaces
 from tests.services.contents import checklist, happened, publish, tour
@@ -99,3 +102,28 @@ def statements(
     finally:
         event.remove(engine, "before_cursor_execute", note)
     return sent
+
+
+def folded(count: int, start: int) -> list[Message]:
+    """Users who become one by alias, and some who are erased."""
+    aliased = [
+        message("alias", f"user-{n}", message_id=f"a-{start}-{n}", previous_id=f"user-{n + 1}")
+        for n in range(count - 1)
+    ]
+    return [*aliased, message("delete", "user-0", message_id=f"d-{start}")]
+
+
+@pytest.mark.parametrize("made", [newcomers, regulars, members, onlookers, folded])
+def test_a_group_leaves_nothing_for_the_collector(sessions: sessionmaker[Session], made: Any) -> None:
+    with sessions.begin() as session:
+        workspace_id = workspaces.create(session, "Acme", NOW).id
+    receive(sessions, [arrival(workspace_id, *newcomers(4, start=0))])
+    said = [arrival(workspace_id, *made(4, start=10))]
+    gc.collect()
+    gc.disable()
+    try:
+        receive(sessions, said)
+        left = [each for each in gc.get_objects() if isinstance(each, (Person, Link, Placement, Share, Origin))]
+    finally:
+        gc.enable()
+    assert left == []
