@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, sessionmaker
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
 from productfruits.config import PACKAGE
@@ -41,6 +41,8 @@ BUSY_TIMEOUT_MS = 5_000
 KEPT_STATEMENTS = 300
 #: Set by `begin_immediate` for transactions that are going to write.
 IMMEDIATE = "productfruits_immediate"
+#: In a session's info: its transaction, and the connection that it has.
+CONNECTION = "productfruits_connection"
 #: Where a Postgres connection keeps what ends the pipeline that `services.bulk.in_one_go` began.
 IN_ONE_GO = "productfruits_in_one_go"
 
@@ -134,6 +136,16 @@ def begin_immediate(session: Session) -> None:
         return
     session.connection(execution_options={IMMEDIATE: True})
     session.info[IMMEDIATE] = session.get_transaction()
+
+
+def connection_of(session: Session) -> Connection:
+    """What `session.connection()` returns, remembered for the transaction: the writer asks two dozen times in each."""
+    transaction = session.get_transaction()
+    known: tuple[SessionTransaction | None, Connection] | None = session.info.get(CONNECTION)
+    if known is None or transaction is None or known[0] is not transaction:
+        connection = session.connection()
+        known = session.info[CONNECTION] = (session.get_transaction(), connection)
+    return known[1]
 
 
 def table(model: type[Base]) -> Table:

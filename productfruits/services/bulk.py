@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
-from productfruits.database import IN_ONE_GO, Base, UtcDateTime, encode_json, table
+from productfruits.database import IN_ONE_GO, Base, UtcDateTime, connection_of, encode_json, table
 
 #: How many rows one statement may have. Few sizes, so that the driver knows their statements, and close enough to each
 #: other that most numbers of rows need two of them at most.
@@ -32,7 +32,7 @@ def in_one_go(session: Session) -> Iterator[None]:
     An error is raised by the next question, or at the end. The first statement that goes through SQLAlchemy waits for
     all before it and ends the go early. Inside another such block, still going, this one changes nothing.
     """
-    connection = session.connection()
+    connection = connection_of(session)
     if connection.dialect.name != "postgresql" or IN_ONE_GO in connection.info:
         yield
         return
@@ -62,37 +62,22 @@ def insert(
     """
     if not rows:
         return
-    connection = session.connection()
-    names, values = tuple(rows[0]), _values(connection, model, rows, written)
-    columns = f"{_quoted(connection, table(model).name)} ({_list(connection, names)})"
-    conflict = ""
-    if known_by:
-        new = ", ".join(f"{_quoted(connection, name)} = excluded.{_quoted(connection, name)}" for name in replacing)
-        conflict = f" ON CONFLICT ({_list(connection, known_by)}) DO " + (f"UPDATE SET {new}" if new else "NOTHING")
+    connection = connection_of(session)
+    names, values = tuple(rows[0]), _values(connection, model, rows, frozenset(written))
     for portion in _portions(values):
-        _execute(
-            connection,
-            f"INSERT INTO {columns} VALUES {_marks(connection.dialect.name, len(portion), len(portion[0]))}{conflict}",
-            portion,
-        )
+        statement = _insertion(connection.dialect, model, names, tuple(known_by), tuple(replacing), len(portion))
+        _execute(connection, statement, portion)
 
 
 def update(session: Session, model: type[Base], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Update many rows, each found by its `key`. All rows have the same keys."""
     if not rows:
         return
-    connection = session.connection()
-    names = [*(name for name in rows[0] if name != key), key]
+    connection = connection_of(session)
+    names = (*(name for name in rows[0] if name != key), key)
     values = _values(connection, model, [{name: row[name] for name in names} for row in rows])
-    columns = ", ".join(
-        f"{_quoted(connection, name)} = {_cast(connection, model, name, f'given.column{n}')}"
-        for n, name in enumerate(names[:-1], 1)
-    )
-    target = _quoted(connection, table(model).name)
-    found = f"{target}.{_quoted(connection, key)} = given.column{len(names)}"
     for portion in _portions(values):
-        given = f"(VALUES {_marks(connection.dialect.name, len(portion), len(portion[0]))}) AS given"
-        _execute(connection, f"UPDATE {target} SET {columns} FROM {given} WHERE {found}", portion)
+        _execute(connection, _change(connection.dialect, model, names, len(portion)), portion)
 
 
 def send(session: Session, statement: Executable, values: Mapping[str, Any]) -> Any:
@@ -100,7 +85,7 @@ def send(session: Session, statement: Executable, values: Mapping[str, Any]) -> 
 
     The values are plain ones or times.
     """
-    connection = session.connection()
+    connection = connection_of(session)
     driver: Any = connection.connection.dbapi_connection
     if connection.dialect.name == "sqlite":
         values = {
@@ -116,21 +101,63 @@ def _statement_text(statement: Executable, dialect: Dialect) -> str:
     return str(cast("ClauseElement", statement).compile(dialect=with_names))
 
 
+@functools.cache
+def _insertion(
+    dialect: Dialect,
+    model: type[Base],
+    names: Sequence[str],
+    known_by: Sequence[str],
+    replacing: Sequence[str],
+    rows: int,
+) -> str:
+    """The statement that inserts so many rows."""
+    into = f"{_quoted(dialect, table(model).name)} ({_list(dialect, names)})"
+    conflict = ""
+    if known_by:
+        new = ", ".join(f"{_quoted(dialect, name)} = excluded.{_quoted(dialect, name)}" for name in replacing)
+        conflict = f" ON CONFLICT ({_list(dialect, known_by)}) DO " + (f"UPDATE SET {new}" if new else "NOTHING")
+    return f"INSERT INTO {into} VALUES {_marks(dialect, rows, len(names))}{conflict}"
+
+
+@functools.cache
+def _change(dialect: Dialect, model: type[Base], names: Sequence[str], rows: int) -> str:
+    """The statement that updates so many rows, each found by the last of the columns."""
+    target = _quoted(dialect, table(model).name)
+    columns = ", ".join(
+        f"{_quoted(dialect, name)} = {_cast(dialect, model, name, f'given.column{n}')}"
+        for n, name in enumerate(names[:-1], 1)
+    )
+    given = f"(VALUES {_marks(dialect, rows, len(names))}) AS given"
+    found = f"{target}.{_quoted(dialect, names[-1])} = given.column{len(names)}"
+    return f"UPDATE {target} SET {columns} FROM {given} WHERE {found}"
+
+
 def _values(
-    connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]], written: Collection[str] = ()
+    connection: Connection,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    written: frozenset[str] = frozenset(),
 ) -> list[list[Any]]:
     """The values of the rows in the order of the first row's keys, as the driver takes them."""
-    columns, dialect = table(model).c, connection.dialect.name
-    convert = [
-        (n, to)
-        for n, name in enumerate(rows[0])
-        if name not in written and (to := _converter(columns[name].type, dialect)) is not None
-    ]
+    convert = _converters(connection.dialect.name, model, tuple(rows[0]), written)
     lists = [list(row.values()) for row in rows]
     for values in lists:
         for n, to in convert:
             values[n] = to(values[n])
     return lists
+
+
+@functools.cache
+def _converters(
+    dialect: str, model: type[Base], names: Sequence[str], written: frozenset[str]
+) -> Sequence[tuple[int, Callable[[Any], Any]]]:
+    """The columns, by their number, for which the driver takes other values than Python's, and what makes them."""
+    columns = table(model).c
+    return [
+        (n, to)
+        for n, name in enumerate(names)
+        if name not in written and (to := _converter(columns[name].type, dialect)) is not None
+    ]
 
 
 def _converter(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
@@ -152,10 +179,9 @@ def _portions(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
             start += size
 
 
-@functools.lru_cache(maxsize=512)
-def _marks(dialect: str, rows: int, columns: int) -> str:
+def _marks(dialect: Dialect, rows: int, columns: int) -> str:
     """The placeholders of so many rows: ?, or $1, $2, … where the driver passes the statement on unread."""
-    marks = iter(f"${n}" if dialect == "postgresql" else "?" for n in range(1, rows * columns + 1))
+    marks = iter(f"${n}" if dialect.name == "postgresql" else "?" for n in range(1, rows * columns + 1))
     return ", ".join(f"({', '.join(islice(marks, columns))})" for _ in range(rows))
 
 
@@ -170,19 +196,19 @@ def _execute(connection: Connection, statement: str, portion: list[list[Any]]) -
         driver.execute(statement, values)
 
 
-def _cast(connection: Connection, model: type[Base], name: str, value: str) -> str:
+def _cast(dialect: Dialect, model: type[Base], name: str, value: str) -> str:
     """The value as the column's type: Postgres takes what stands in a list of VALUES for text."""
-    if connection.dialect.name == "sqlite":
+    if dialect.name == "sqlite":
         return value
-    return f"CAST({value} AS {table(model).c[name].type.compile(connection.dialect)})"
+    return f"CAST({value} AS {table(model).c[name].type.compile(dialect)})"
 
 
-def _list(connection: Connection, names: Sequence[str]) -> str:
-    return ", ".join(_quoted(connection, name) for name in names)
+def _list(dialect: Dialect, names: Sequence[str]) -> str:
+    return ", ".join(_quoted(dialect, name) for name in names)
 
 
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)
+def _quoted(dialect: Dialect, name: str) -> str:
+    return dialect.identifier_preparer.quote(name)
 
 
 # The rows of a group share their time of receipt.

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
-from productfruits.database import UtcDateTime, encode_json
+from productfruits.database import UtcDateTime, connection_of, encode_json
 from productfruits.services import bulk
 
 AnySelect = Select[*tuple[Any, ...]]
@@ -82,7 +82,7 @@ def ask(session: Session, questions: Sequence[Question]) -> list[Sequence[Any]]:
     """The rows that answer each question; on Postgres all of them in one round trip."""
     with bulk.in_one_go(session):
         cursors = [bulk.send(session, question.statement, question.values) for question in questions]
-    dialect = session.get_bind().dialect.name
+    dialect = connection_of(session).dialect.name
     return [
         _reader(question.statement, dialect)(cursor.fetchall())
         for question, cursor in zip(questions, cursors, strict=True)
@@ -126,7 +126,7 @@ def _utc(text: str | None) -> dt.datetime | None:
 
 
 def _on_postgres(session: Session) -> bool:
-    return session.get_bind().dialect.name == "postgresql"
+    return connection_of(session).dialect.name == "postgresql"
 
 
 @functools.cache
