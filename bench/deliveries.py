@@ -40,14 +40,20 @@ RATE_GATE, KEPT_GATE, LATENCY_GATE = 300.0, 0.8, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """10,000 deliveries to one receiver, beside a load of other events."""
+    """10,000 deliveries to one receiver, beside a load of other events; messages a second of these."""
 
     database: str
     rate: float
     arrived: int
     twice: int
-    ingest_alone: float
+    ingest_before: float
     ingest_beside: float
+    ingest_after: float
+
+    @property
+    def kept(self) -> float:
+        """Share of the rate that receiving keeps beside deliveries. What it has alone falls as the store grows."""
+        return 2 * self.ingest_beside / (self.ingest_before + self.ingest_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,12 @@ def sent(stores: Stores, folder: Path, worker: bool) -> Sent:
             traffic = Traffic(seed=7, known=500)
             known = traffic.arrivals()
             _deliver([batch(product.endpoint, known[at : at + 100]) for at in range(0, len(known), 100)], product)
-            alone = _ingest(traffic, product)
+            before = _ingest(traffic, product)
             product.destinations({"one": _destination(f"http://{ADDRESS}:{receiver.port}/", "one")})
             _deliver(_measured(product.endpoint, DELIVERIES), product)
             beside = _ingest(traffic, product)
             arrivals = receiver.wait_for(DELIVERIES)
+            after = _ingest(traffic, product)
         finally:
             product.end()
             stop(product)
@@ -115,8 +122,9 @@ def sent(stores: Stores, folder: Path, worker: bool) -> Sent:
         rate=len(times) / max(1e-9, times[-1] - times[0]),
         arrived=len(arrivals),
         twice=len(arrivals) - len({webhook_id for webhook_id, _, _ in arrivals}),
-        ingest_alone=alone,
+        ingest_before=before,
         ingest_beside=beside,
+        ingest_after=after,
     )
 
 
@@ -154,8 +162,8 @@ def gates(all_sent: list[Sent], all_held: list[Held]) -> list[Gate]:
         found.append(Gate(f"{where}, a second", f">= {RATE_GATE:g}", f"{each.rate:,.0f}", each.rate >= RATE_GATE))
         lost = DELIVERIES - (each.arrived - each.twice)
         found.append(Gate(f"{where}: lost/twice", "0/0", f"{lost}/{each.twice}", not lost and not each.twice))
-        kept = each.ingest_beside / each.ingest_alone
-        found.append(Gate(f"receiving beside {where}", f">= {KEPT_GATE:.0%}", f"{kept:.0%}", kept >= KEPT_GATE))
+        kept_enough = each.kept >= KEPT_GATE
+        found.append(Gate(f"receiving beside {where}", f">= {KEPT_GATE:.0%}", f"{each.kept:.0%}", kept_enough))
     for held_up in all_held:
         if held_up.hanging:
             [without] = [other for other in all_held if other.database == held_up.database and not other.hanging]
@@ -168,12 +176,12 @@ def gates(all_sent: list[Sent], all_held: list[Held]) -> list[Gate]:
 def markdown(command: str, machine: object, all_sent: list[Sent], all_held: list[Held]) -> str:
     lines = [f"`{command}` on {machine}.", ""]
     lines += [
-        "| 10,000 deliveries | a second | arrived | twice | messages/s received alone | beside |",
-        "|---|---|---|---|---|---|",
+        "| 10,000 deliveries | a second | arrived | twice | messages/s received before | beside | after |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {each.database} | {each.rate:,.0f} | {each.arrived:,} | {each.twice} | {each.ingest_alone:,.0f} "
-        f"| {each.ingest_beside:,.0f} |"
+        f"| {each.database} | {each.rate:,.0f} | {each.arrived:,} | {each.twice} | {each.ingest_before:,.0f} "
+        f"| {each.ingest_beside:,.0f} | {each.ingest_after:,.0f} |"
         for each in all_sent
     ]
     lines += ["", "| 1,000 destinations | hanging | arrived | p50 s | p99 s |", "|---|---|---|---|---|"]
@@ -216,7 +224,7 @@ def _deliver(requests: list[Request], product: Product) -> None:
 
 
 def _ingest(traffic: Traffic, product: Product) -> float:
-    requests = traffic.batches(product.endpoint, int(INGEST_S * 10_000 / BATCH_SIZE))
+    requests = traffic.batches(product.endpoint, int(INGEST_S * 15_000 / BATCH_SIZE))
     return send(requests, ports(product), BATCHES_CONNECTIONS, INGEST_S).messages_per_s
 
 

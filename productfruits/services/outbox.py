@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -35,8 +36,7 @@ class Outlet:
     filter: Filter
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True, gc=False):
     """Of an event, what destinations choose by, and how many servers like this one it came through."""
 
     kind: str
@@ -89,14 +89,16 @@ def deliveries(
     changed: Sequence[Change],
     now: dt.datetime,
 ) -> list[dict[str, Any]]:
-    """The rows of events and changes that are stored together; gives the events (rows without an id) their ids for it.
+    """The rows of events and changes that are stored together. If an event is sent, all of them get their ids here.
 
     `offers`: one for each event. The caller holds the workspace's write lock.
     """
-    for event, event_id in zip(events, _next_event_ids(session, len(events)), strict=True):
-        event["id"] = event_id
+    takers = _takers(taking, offers)
+    if any(takers):
+        for event, event_id in zip(events, _next_event_ids(session, len(events)), strict=True):
+            event["id"] = event_id
     return [
-        *deliveries_of_events(taking, events, offers, now),
+        *_deliveries_of_events(takers, events, offers, now),
         *_deliveries_of_changes(workspace_id, taking, changed, now),
     ]
 
@@ -111,12 +113,7 @@ def deliveries_of_events(
     taking: Sequence[Outlet], events: Sequence[Mapping[str, Any]], offers: Sequence[Offer], now: dt.datetime
 ) -> list[dict[str, Any]]:
     """The rows of these events (each with its id, its workspace and its offer) for the outlets that take them."""
-    return [
-        _row(event["workspace_id"], outlet.id, now, "event.stored", event_id=event["id"], depth=offered.depth)
-        for event, offered in zip(events, offers, strict=True)
-        for outlet in taking
-        if outlet.filter.takes(offered.kind, offered.name, is_adoption=offered.is_adoption)
-    ]
+    return _deliveries_of_events(_takers(taking, offers), events, offers, now)
 
 
 def note(session: Session, workspace_id: int, change: Change, now: dt.datetime) -> None:
@@ -145,6 +142,30 @@ def move_subject(session: Session, workspace_id: int, from_user_id: str, to_user
         .values(subject=to_user_id)
         .execution_options(synchronize_session=False)
     )
+
+
+def _takers(taking: Sequence[Outlet], offers: Sequence[Offer]) -> list[Sequence[Outlet]]:
+    """Which outlets take each of the offers. Most events of a group are of few kinds and names."""
+    known: dict[tuple[str, str | None, bool], Sequence[Outlet]] = {}
+    found = []
+    for offered in offers:
+        key = (offered.kind, offered.name, offered.is_adoption)
+        takers = known.get(key)
+        if takers is None:
+            kind, name, is_adoption = key
+            takers = known[key] = [each for each in taking if each.filter.takes(kind, name, is_adoption=is_adoption)]
+        found.append(takers)
+    return found
+
+
+def _deliveries_of_events(
+    takers: Sequence[Sequence[Outlet]], events: Sequence[Mapping[str, Any]], offers: Sequence[Offer], now: dt.datetime
+) -> list[dict[str, Any]]:
+    return [
+        _row(event["workspace_id"], outlet.id, now, "event.stored", event_id=event["id"], depth=offered.depth)
+        for event, offered, outlets in zip(events, offers, takers, strict=True)
+        for outlet in outlets
+    ]
 
 
 def _deliveries_of_changes(

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,12 +23,13 @@ from productfruits.functions.runtime import Sandbox
 from productfruits.outgoing import retry
 from productfruits.outgoing.http import Egress, Line
 from productfruits.outgoing.jitsu import Evaluate
-from productfruits.services import deliveries, function_instances
+from productfruits.services import deliveries, delivery_outcomes, function_instances
 from productfruits.services.deliveries import Attempt, Batch
 from productfruits.services.parcels import Parcel
 from productfruits.services.vault import Vault
 from productfruits.workers import function_sending, sending
 from productfruits.workers.metrics import Metrics
+from productfruits.workers.pace import Pace
 from productfruits.workers.store_faults import where
 
 log = structlog.get_logger()
@@ -37,11 +38,16 @@ log = structlog.get_logger()
 LOOK_S = 0.2
 #: Between two transactions, so that each has something to record.
 PAUSE_S = 0.04
+#: The same while messages come as fast as they can be stored: each transaction of ours holds up a group of them.
+PRESSED_PAUSE_S = 0.4
 #: After the store could not be used.
 RECOVER_S = 5.0
 #: For so long a lane goes on with what it was given; then it asks anew, since users may have been erased meanwhile and
 #: destinations changed.
 LANE_S = 2.0
+#: Deliveries a second, of all destinations together, while messages come as fast as they can be stored: whoever sends
+#: messages waits for the answer and gives up after seconds, a delivery may be late.
+PRESSED_A_SECOND = 400.0
 #: Destinations that are sent to at a time.
 LANES = 128
 #: Of them, those that did not answer the last time: however many there are, the others have places left.
@@ -51,10 +57,10 @@ SLOW_LANES = 64
 class Lane:
     """One destination that is being sent to."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, *, ended: bool = False) -> None:
         self.batch = batch
         self.until = time.monotonic() + LANE_S
-        self.ended = False
+        self.ended = ended
 
 
 class Deliveries:
@@ -70,8 +76,12 @@ class Deliveries:
         sandbox: Sandbox | None = None,
         evaluate: Evaluate | None = None,
         lanes: int = LANES,
+        is_pressed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`sandbox` runs functions, `evaluate` JavaScript of destinations in Jitsu's form; None where they are off."""
+        """`sandbox` runs functions, `evaluate` JavaScript of destinations in Jitsu's form; None where they are off.
+
+        While `is_pressed` says so, receiving goes first.
+        """
         self._sessions = sessions
         self._egress = egress
         self._vault = vault
@@ -79,6 +89,8 @@ class Deliveries:
         self._metrics = metrics
         self._evaluate = evaluate
         self._most = lanes
+        self._is_pressed = is_pressed
+        self._pace = Pace(PRESSED_A_SECOND)
         self._worker = uuid.uuid4().hex
         self._lanes: dict[int, Lane] = {}
         #: What lanes have to tell: an attempt, or that a lane has ended.
@@ -119,7 +131,7 @@ class Deliveries:
                 batches = deliveries.claim(session, self._worker, 1, _now(), self._vault)
             if not batches:
                 return
-            lane = self._lanes[batches[0].destination_id] = Lane(batches[0])
+            [lane] = self._lanes_of(batches)
             self._drive(lane)
             self._hear(0)
             self._turn(claiming=False)
@@ -130,10 +142,19 @@ class Deliveries:
                 self._hear(LOOK_S)
                 if self._has_work():
                     self._turn()
-                    self._stopping.wait(PAUSE_S)
+                    self._pause()
             except Exception as err:  # the loop's edge: whatever the store says, it is asked again
                 log.warning("deliveries_failed", error=type(err).__name__, where=where(err))
                 self._stopping.wait(RECOVER_S)
+
+    def _pause(self) -> None:
+        """Leave the store to others for a while; to senders who wait for it, until a lane has nothing left to send."""
+        until = time.monotonic() + PRESSED_PAUSE_S
+        self._stopping.wait(PAUSE_S)
+        while self._is_pressed() and not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
+            if any(lane.ended for lane in self._lanes.values()):
+                return
+            self._hear(left)
 
     def _hear(self, wait_s: float) -> None:
         """Take what the lanes have to tell; wait for the first of it."""
@@ -171,15 +192,25 @@ class Deliveries:
         del self._untold[: len(untold)]
         for number in over:
             del self._lanes[number]
-        for batch in batches:
-            lane = self._lanes[batch.destination_id] = Lane(batch)
-            name = f"productfruits-lane-{batch.destination_id}"
+        for lane in self._lanes_of(batches):
+            name = f"productfruits-lane-{lane.batch.destination_id}"
             threading.Thread(target=self._drive, args=(lane,), name=name, daemon=True).start()
+
+    def _lanes_of(self, batches: Sequence[Batch]) -> list[Lane]:
+        """Lanes for what was claimed, with all that is to be sent."""
+        if not batches:
+            return []
+        # Should the store fail now, the next turn gives them back.
+        self._lanes |= {batch.destination_id: Lane(batch, ended=True) for batch in batches}
+        with self._sessions() as session:
+            lanes = [Lane(batch) for batch in deliveries.fill(session, batches, _now())]
+        self._lanes |= {lane.batch.destination_id: lane for lane in lanes}
+        return lanes
 
     def _record(self, session: Session) -> Sequence[Attempt]:
         untold = tuple(self._untold)
         if untold:
-            deliveries.record(session, untold, _now(), lambda: random.uniform(-1, 1))
+            delivery_outcomes.record(session, untold, _now(), lambda: random.uniform(-1, 1))
         return untold
 
     def _attempt(self, line: Line, batch: Batch, parcel: Parcel) -> Attempt:
@@ -195,6 +226,8 @@ class Deliveries:
         unanswered = lane.batch.unanswered
         with contextlib.closing(self._egress.line()) as line:
             for parcel in lane.batch.parcels:
+                if self._is_pressed():
+                    self._stopping.wait(self._pace.wait_s())
                 if self._stopping.is_set() or time.monotonic() > lane.until:
                     break
                 try:

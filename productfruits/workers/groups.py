@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from productfruits.workers.busy import Busy
 from productfruits.workers.group_size import GroupSize
 from productfruits.workers.waiting import Waiting, WaitingRoom
 
@@ -34,6 +35,7 @@ class Groups:
         self._one_workspace = not is_sqlite
         self._change = threading.Condition()
         self._under_way: list[Group] = []
+        self._busy = Busy()
         self._somebody_waits = somebody_waits or _nobody
         self._break_wanted = False
         self._was_break = False
@@ -47,6 +49,11 @@ class Groups:
     @property
     def is_closing(self) -> bool:
         return self._closing
+
+    @property
+    def busy_share(self) -> float:
+        """How much of the last moments, from 0 to 1, some group was under way."""
+        return self._busy.share
 
     @property
     def oldest(self) -> float | None:
@@ -96,6 +103,8 @@ class Groups:
         with self._change:
             if group in self._under_way:
                 self._under_way.remove(group)
+                if not self._under_way:
+                    self._busy.end()
             self._change.notify()
 
     def learn(self, messages: int, took_s: float) -> None:
@@ -123,6 +132,7 @@ class Groups:
         group = Group(waiting)
         self._was_break = group.is_break
         self._under_way.append(group)
+        self._busy.begin()
         return group
 
     @property

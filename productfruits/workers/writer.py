@@ -37,6 +37,8 @@ log = structlog.get_logger()
 ANSWER_WITHIN_S = 4.0
 #: After a failure of the store the server calls itself not ready for so long, unless something was stored since.
 RECOVERING_S = 5.0
+#: Who stores for so much of the time has none to give away.
+PRESSED = 0.8
 
 
 class Writer:
@@ -92,6 +94,11 @@ class Writer:
             return False
         oldest = self._groups.oldest
         return oldest is None or time.monotonic() - oldest < 2 * ANSWER_WITHIN_S
+
+    @property
+    def is_pressed(self) -> bool:
+        """True while messages come nearly as fast as they can be stored."""
+        return self._groups.busy_share > PRESSED
 
     @property
     def groups_at_once(self) -> int:

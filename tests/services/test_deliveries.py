@@ -14,6 +14,7 @@ from productfruits.models import Delivery, DeliveryAttempt, Destination, Event, 
 from productfruits.outgoing import retry
 from productfruits.services import (
     deliveries,
+    delivery_outcomes,
     destination_files,
     destinations,
     erasure,
@@ -23,6 +24,7 @@ from productfruits.services import (
     retention,
 )
 from productfruits.services.deliveries import Attempt
+from productfruits.workers import deliveries as workers_deliveries
 from productfruits.workers import sending
 from tests.receivers import answering, receiving
 from tests.services import factories
@@ -161,7 +163,7 @@ def test_five_days_without_a_success_switch_it_off(sessions: sessionmaker[Sessio
 
         def fail(after: dt.timedelta) -> Destination:
             attempt = Attempt(delivery_id, made.id, start + after, 5, "failed", 500)
-            deliveries.record(session, [attempt], start + after, lambda: 0)
+            delivery_outcomes.record(session, [attempt], start + after, lambda: 0)
             return session.scalars(select(Destination)).one()
 
         assert fail(dt.timedelta()).enabled
@@ -223,12 +225,13 @@ def test_a_destination_that_is_given_back_and_leased_again_in_one_transaction_is
         destination(session, workspace_id)
     did(sessions, workspace_id, "One", "Two")
     with sessions.begin() as session:
-        [batch] = deliveries.claim(session, "me", 1, now(), VAULT)
+        claimed = deliveries.claim(session, "me", 1, now(), VAULT)
+        [batch] = deliveries.fill(session, claimed, now())
     with sessions.begin() as session:
         done = Attempt(batch.parcels[0].delivery_id, batch.destination_id, now(), 1, "delivered", 200)
-        deliveries.record(session, [done], now(), lambda: 0)
+        delivery_outcomes.record(session, [done], now(), lambda: 0)
         deliveries.release(session, "me", [batch.destination_id], now())
-        [again] = deliveries.claim(session, "me", 1, now(), VAULT)
+        [again] = deliveries.fill(session, deliveries.claim(session, "me", 1, now(), VAULT), now())
         assert [parcel.delivery_id for parcel in again.parcels] == [batch.parcels[1].delivery_id]
     with sessions.begin() as session:
         assert session.scalars(select(Destination.leased_by)).one() == "me"
@@ -445,3 +448,56 @@ def test_the_thread_sends_by_itself_and_a_receiver_that_hangs_holds_up_nobody(
         )
     ids = [sent(request)[0]["webhook-id"] for request in receiver.requests]
     assert len(ids) == len(set(ids)) == 6
+
+
+def test_while_messages_press_it_sends_on_and_ends_when_told(
+    sessions: sessionmaker[Session], workspace_id: int
+) -> None:
+    asked, arrived = threading.Event(), threading.Semaphore(0)
+
+    def is_pressed() -> bool:
+        asked.set()
+        return True
+
+    def take(connection: socket.socket) -> None:
+        answering()(connection)
+        arrived.release()
+
+    with receiving(take) as receiver:
+        with sessions.begin() as session:
+            destination(session, workspace_id, receiver.url)
+        did(sessions, workspace_id, *(f"Sold {n}" for n in range(5)))
+        worker = sender(sessions, is_pressed=is_pressed)
+        worker.start()
+        for _ in range(5):
+            assert arrived.acquire(timeout=60)
+        worker.stop(10)
+    assert asked.is_set()
+    with sessions() as session:
+        assert statuses(session) == [("event.stored", "delivered")] * 5
+
+
+def test_what_was_claimed_and_could_not_be_read_is_given_back(
+    sessions: sessionmaker[Session], workspace_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived = threading.Event()
+
+    def take(connection: socket.socket) -> None:
+        answering()(connection)
+        arrived.set()
+
+    with receiving(take) as receiver:
+        with sessions.begin() as session:
+            destination(session, workspace_id, receiver.url)
+        did(sessions, workspace_id, "Sold")
+        monkeypatch.setattr(workers_deliveries, "RECOVER_S", 0.01)
+        worker = sender(sessions)
+        with monkeypatch.context() as broken:
+            broken.setattr(parcels, "CHUNK", 0)  # steps of nothing: the reading fails
+            with pytest.raises(ValueError):
+                worker.run_once()
+            with sessions() as session:
+                assert session.scalars(select(Destination.leased_by)).one() is not None
+        worker.start()
+        assert arrived.wait(30), "sooner than the lease runs out"
+        worker.stop(5)

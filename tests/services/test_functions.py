@@ -32,7 +32,7 @@ from productfruits.outgoing import jitsu
 from productfruits.outgoing.http import Egress
 from productfruits.outgoing.jitsu import CannotEvaluate
 from productfruits.services import (
-    deliveries,
+    delivery_outcomes,
     erasure,
     function_errors,
     function_instances,
@@ -354,7 +354,7 @@ def test_a_function_that_takes_too_long_rests_and_is_never_switched_off(sessions
     with sessions.begin() as session:
         delivery = session.scalars(select(Delivery)).one()
         late = Attempt(delivery.id, outlet, now - dt.timedelta(days=9), 5_000, "timed_out", is_run=True)
-        deliveries.record(session, [late] * 3, now, lambda: 0.0)
+        delivery_outcomes.record(session, [late] * 3, now, lambda: 0.0)
     with sessions() as session:
         destination = session.get_one(Destination, outlet)
         assert destination.enabled and destination.failing_since is None
