@@ -122,7 +122,7 @@ def _converter(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | No
 
 
 def _utc(text: str | None) -> dt.datetime | None:
-    return None if text is None else dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    return None if text is None else dt.datetime.fromisoformat(text + "+00:00")
 
 
 def _on_postgres(session: Session) -> bool:

@@ -184,11 +184,13 @@ def _save_people(session: Session, workspace_id: int, changes: Changes, now: dt.
 
 
 def _seen(person: Person, now: dt.datetime) -> dict[str, Any]:
+    last_seen = instant(person.last_seen)
+    # Of one who is new all three are the same.
     return {
-        "first_seen_at": instant(person.first_seen),
-        "last_seen_at": instant(person.last_seen),
+        "first_seen_at": last_seen if person.first_seen == person.last_seen else instant(person.first_seen),
+        "last_seen_at": last_seen,
         "visits": person.visits,
-        "visit_began_at": instant(person.visit_began),
+        "visit_began_at": last_seen if person.visit_began == person.last_seen else instant(person.visit_began),
         "changed_at": now,
     }
 

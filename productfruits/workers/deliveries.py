@@ -39,7 +39,7 @@ LOOK_S = 0.2
 #: Between two transactions, so that each has something to record.
 PAUSE_S = 0.04
 #: The same while messages come as fast as they can be stored: each transaction of ours holds up a group of them.
-PRESSED_PAUSE_S = 0.4
+PRESSED_PAUSE_S = 0.7
 #: After the store could not be used.
 RECOVER_S = 5.0
 #: For so long a lane goes on with what it was given; then it asks anew, since users may have been erased meanwhile and
@@ -47,7 +47,7 @@ RECOVER_S = 5.0
 LANE_S = 2.0
 #: Deliveries a second, of all destinations together, while messages come as fast as they can be stored: whoever sends
 #: messages waits for the answer and gives up after seconds, a delivery may be late.
-PRESSED_A_SECOND = 400.0
+PRESSED_A_SECOND = 340.0
 #: Destinations that are sent to at a time.
 LANES = 128
 #: Of them, those that did not answer the last time: however many there are, the others have places left.
