@@ -116,7 +116,7 @@ def claim(
     return opened
 
 
-def fill(session: Session, batches: Sequence[Batch], now: dt.datetime) -> list[Batch]:
+def fill(session: Session, batches: Sequence[Batch], now: dt.datetime, *, parcels_in_all: int = PARCELS) -> list[Batch]:
     """The claimed batches with what to send, as it is stored now.
 
     Only reads. After the transaction that claimed: making documents takes longer than all the rest, and others would
@@ -128,7 +128,7 @@ def fill(session: Session, batches: Sequence[Batch], now: dt.datetime) -> list[B
             select(Destination).where(Destination.id.in_([batch.destination_id for batch in batches]))
         )
     }
-    most = max(1, min(BATCH, PARCELS // max(1, len(chosen))))
+    most = max(1, min(BATCH, parcels_in_all // max(1, len(chosen))))
     due = {
         # Whoever did not answer lately is asked with one request.
         each.id: _due(session, each.id, now, 1 if each.unanswered >= retry.PATIENCE else most)

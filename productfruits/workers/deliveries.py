@@ -202,8 +202,10 @@ class Deliveries:
             return []
         # Should the store fail now, the next turn gives them back.
         self._lanes |= {batch.destination_id: Lane(batch, ended=True) for batch in batches}
+        # No more than what can be sent before it is asked anew.
+        most = int(PRESSED_A_SECOND * LANE_S) if self._is_pressed() else deliveries.PARCELS
         with self._sessions() as session:
-            lanes = [Lane(batch) for batch in deliveries.fill(session, batches, _now())]
+            lanes = [Lane(batch) for batch in deliveries.fill(session, batches, _now(), parcels_in_all=most)]
         self._lanes |= {lane.batch.destination_id: lane for lane in lanes}
         return lanes
 

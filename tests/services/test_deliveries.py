@@ -239,6 +239,18 @@ def test_a_destination_that_is_given_back_and_leased_again_in_one_transaction_is
         assert len(deliveries.claim(session, "somebody else", 1, now(), VAULT)) == 1
 
 
+def test_several_destinations_share_what_is_taken_at_once(sessions: sessionmaker[Session], workspace_id: int) -> None:
+    with sessions.begin() as session:
+        for _ in range(2):
+            destination(session, workspace_id)
+    did(sessions, workspace_id, *"abcdef")
+    with sessions.begin() as session:
+        claimed = deliveries.claim(session, "me", 2, now(), VAULT)
+        for most, each in ((deliveries.PARCELS, 6), (4, 2), (1, 1)):
+            filled = deliveries.fill(session, claimed, now(), parcels_in_all=most)
+            assert [len(batch.parcels) for batch in filled] == [each] * 2
+
+
 def test_what_cannot_be_written_is_given_up_with_the_reason(sessions: sessionmaker[Session], workspace_id: int) -> None:
     with receiving() as receiver:
         with sessions.begin() as session:
