@@ -1,7 +1,8 @@
 """Saved audiences: rules with a name that many contents share; and how many users a rule finds."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,11 @@ from productfruits.adoption.fields import ID
 from productfruits.adoption.rules import Rule
 from productfruits.errors import ProductFruitsError
 from productfruits.models import Audience, Content, Destination, User
-from productfruits.services import adoption_settings, contents, pages, rule_sql
+from productfruits.services import adoption_settings, contents, pages, rule_sql, time_limits
 from productfruits.services.pages import Page
+
+#: How long whoever looks at a page may wait for the users of a rule.
+FIND_WITHIN_S = 10.0
 
 
 class NoSuchAudience(ProductFruitsError):
@@ -41,6 +45,14 @@ class AudienceInUse(ProductFruitsError):
             f"This audience is still referred to by {', '.join(needing)}. Take the reference out there, publish, and "
             "delete the audience then."
         )
+
+
+class TookTooLong(ProductFruitsError):
+    __doc__ = (
+        f"To find the users of this rule took more than {FIND_WITHIN_S:g} seconds, so the search was stopped. The rule "
+        "works all the same: users are judged one by one when they come. Try again later, or ask for fewer conditions "
+        "or fewer days."
+    )
 
 
 class LeadsNowhere(ProductFruitsError):
@@ -142,9 +154,10 @@ def remove(session: Session, workspace_id: int, key: str) -> Audience:
 
 
 def count(session: Session, workspace_id: int, rule: Rule, now: dt.datetime) -> Size:
-    """How many users meet the rule, or would on some page. Raises `LeadsNowhere` and `HeavyAudience`."""
+    """How many users meet the rule, or would on some page. Raises `LeadsNowhere`, `HeavyAudience`, `TookTooLong`."""
     condition = _condition(session, workspace_id, rule, now)
-    return Size(session.scalar(select(func.count()).select_from(User).where(condition)) or 0)
+    with _in_time(session):
+        return Size(session.scalar(select(func.count()).select_from(User).where(condition)) or 0)
 
 
 def missing(session: Session, workspace_id: int, keys: Iterable[str]) -> Sequence[str]:
@@ -178,13 +191,23 @@ def matching(
     limit: int = pages.DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Page[User]:
-    """The users who meet the rule, in the order in which they were made."""
+    """The users who meet the rule, in the order in which they were made. Raises what `count` raises."""
     query = select(User).where(_condition(session, workspace_id, rule, now))
     if cursor is not None:
         (last,) = pages.decode("matching", cursor, tuple[str])
         query = query.where(User.id > last)
-    rows = session.scalars(query.order_by(User.id).limit(limit + 1)).all()
+    with _in_time(session):
+        rows = session.scalars(query.order_by(User.id).limit(limit + 1)).all()
     return pages.cut(rows, limit, lambda user: pages.encode("matching", user.id))
+
+
+@contextmanager
+def _in_time(session: Session) -> Iterator[None]:
+    try:
+        with time_limits.within(session, FIND_WITHIN_S):
+            yield
+    except time_limits.Stopped as err:
+        raise TookTooLong() from err
 
 
 def _condition(session: Session, workspace_id: int, rule: Rule, now: dt.datetime) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from productfruits.adoption.subjects import EventCount, Subject
 from productfruits.identity.people import VISIT_GAP
 from productfruits.models import ContentState, Workspace
 from productfruits.services import adoption_settings, audiences, contents, pages, publishing, subjects
-from productfruits.services.audiences import AudienceInUse, AudienceKeyTaken, AudienceOfPages, LeadsNowhere
+from productfruits.services.audiences import AudienceInUse, AudienceKeyTaken, AudienceOfPages, LeadsNowhere, TookTooLong
 from tests.services import factories
 from tests.services.factories import NOW
 from tests.unit.adoption import authored
@@ -121,6 +121,24 @@ def test_the_heaviest_rule_there_may_be_is_counted(session: Session, acme: Works
     assert count(session, acme, {"all": [*(leaves[1:] * 52), of("a"), of("b")]}) == 5
     with pytest.raises(rules.HeavyAudience):
         count(session, acme, {"all": [*(leaves[1:] * 60), of("a"), of("b")]})
+
+
+def test_a_search_that_takes_too_long_is_stopped(
+    session: Session, acme: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf = {"kind": "event", "name": "Paid", "at_least": 3, "in_days": 7}
+    rule = rules.parse({"any": [leaf] * 100})
+    for number in range(100):
+        factories.user(session, acme, f"more-{number}", traits={})
+    monkeypatch.setattr(audiences, "FIND_WITHIN_S", 0.001)
+    with pytest.raises(TookTooLong, match="took more than 10 seconds"):
+        audiences.count(session, acme.id, rule, NOW)
+    with pytest.raises(TookTooLong):
+        audiences.matching(session, acme.id, rule, NOW)
+    monkeypatch.undo()
+    # The same session goes on, without a limit left behind.
+    assert audiences.count(session, acme.id, rule, NOW).users == 0
+    assert audiences.matching(session, acme.id, rule, NOW).rows == []
 
 
 def test_a_user_is_loaded_with_all_that_rules_ask(session: Session, acme: Workspace) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from productfruits.services import api_keys
+from productfruits.services import api_keys, audiences
 from productfruits.web.api.endpoints import PREFIX
 from productfruits.workers.runtime import Runtime
 from tests.services import factories
@@ -71,6 +71,16 @@ def test_an_audience_lives_from_its_first_rule_to_its_deletion(call: Call) -> No
 )
 def test_the_users_of_a_rule_are_counted(call: Call, rule: Any, users: int) -> None:
     assert answer(call("POST", "/audiences/count", json={"rule": rule})) == {"users": users}
+
+
+def test_a_search_that_takes_too_long_says_so_and_when_to_come_again(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audiences, "FIND_WITHIN_S", 0.001)
+    leaves = [{"kind": "event", "name": f"Paid {n}", "at_least": 3, "in_days": 7} for n in range(200)]
+    reply = call("POST", "/audiences/count", json={"rule": {"any": leaves}})
+    assert "was stopped" in refusal(reply, 503, "took_too_long")["message"]
+    assert int(reply.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize(

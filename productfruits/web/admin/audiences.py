@@ -104,7 +104,7 @@ def found(store: Any, place: Place, document: Any, *, named: bool) -> ResponseRe
     try:
         size = audiences.count(store, place.workspace.id, rule, gate.now())
         first = audiences.matching(store, place.workspace.id, rule, gate.now(), limit=NAMED).rows if named else []
-    except (audiences.LeadsNowhere, HeavyAudience) as err:
+    except (audiences.LeadsNowhere, audiences.TookTooLong, HeavyAudience) as err:
         return render_template("audiences/found.html", refusal=str(err))
     return render_template("audiences/found.html", size=size, first=first, asks_the_page=rule.asks_the_page())
 

@@ -67,6 +67,8 @@ class BadRequest(ProductFruitsError):
         self.errors = errors
 
 
+#: What a 503 says, in seconds.
+RETRY_AFTER_S = "5"
 #: Which refusal of a service is which status and code.
 STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     Unauthorized: (401, "unauthorized"),
@@ -112,6 +114,7 @@ STATUSES: dict[type[ProductFruitsError], tuple[int, str]] = {
     audiences.NoSuchAudience: (404, "not_found"),
     audiences.AudienceOfPages: (400, "audience_of_pages"),
     audiences.LeadsNowhere: (400, "leads_nowhere"),
+    audiences.TookTooLong: (503, "took_too_long"),
     rules.EndlessAudience: (400, "endless_audience"),
     rules.HeavyAudience: (400, "heavy_audience"),
     contents.KeyTaken: (409, "key_taken"),
@@ -183,6 +186,8 @@ def _said_no(error: ProductFruitsError) -> Response:
         response.headers["WWW-Authenticate"] = 'Bearer realm="productfruits"'
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.wait_s)
+    elif status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER_S
     return response
 
 
@@ -206,7 +211,7 @@ def _unforeseen(error: Exception) -> Response:
 
 def _not_now() -> Response:
     response = refused(503, *UNAVAILABLE)
-    response.headers["Retry-After"] = "5"
+    response.headers["Retry-After"] = RETRY_AFTER_S
     return response
 
 
