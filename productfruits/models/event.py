@@ -68,7 +68,7 @@ class SeenMessage(Base):
     __table_args__ = (Index(None, "seen_at"), {"sqlite_with_rowid": False})
 
     workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
-    #: 16 bytes of the messageId's BLAKE2b in hex.
+    #: What services.seen_messages.digest makes of the messageId.
     digest: Mapped[str] = mapped_column(primary_key=True)
     #: None for deletes: a captured delete must never work again, so its id is kept for ever.
     seen_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
