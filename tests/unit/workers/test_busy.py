@@ -4,14 +4,7 @@ import pytest
 
 from productfruits.workers.busy import WINDOW_S, Busy
 from productfruits.workers.pace import Pace
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.unit.workers.clocks import Clock
 
 
 @pytest.fixture

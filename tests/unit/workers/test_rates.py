@@ -5,16 +5,7 @@ import threading
 import pytest
 
 from productfruits.workers.rates import LONGEST_WAIT_S, PEAK_S, Rates, TooManyRequests
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.unit.workers.clocks import Clock
 
 
 @pytest.fixture
