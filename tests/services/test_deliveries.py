@@ -3,6 +3,7 @@
 import datetime as dt
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,6 +53,16 @@ def did(sessions: sessionmaker[Session], workspace_id: int, *names: str, user: s
     tracks = [message("track", user, message_id=f"{user} {name}", name=name, at=now(), **more) for name in names]
     with sessions.begin() as session:
         intake.receive(session, [arrival(workspace_id, *tracks, received_at=now())], now())
+
+
+def noting(arrived: threading.Semaphore) -> Callable[[socket.socket], None]:
+    """Answers each request, and lets the test know."""
+
+    def take(connection: socket.socket) -> None:
+        answering()(connection)
+        arrived.release()
+
+    return take
 
 
 def attempts(session: Session) -> list[tuple[str, int | None]]:
@@ -427,16 +438,12 @@ def test_the_thread_sends_by_itself_and_a_receiver_that_hangs_holds_up_nobody(
 ) -> None:
     arrived = threading.Semaphore(0)
 
-    def take(connection: socket.socket) -> None:
-        answering()(connection)
-        arrived.release()
-
     held = threading.Event()
 
     def hang(_: socket.socket) -> None:
         held.wait()
 
-    with receiving(hang) as silent, receiving(take) as receiver:
+    with receiving(hang) as silent, receiving(noting(arrived)) as receiver:
         with sessions.begin() as session:
             for _ in range(hanging):
                 destination(session, workspace_id, silent.url)
@@ -471,11 +478,7 @@ def test_while_messages_press_it_sends_on_and_ends_when_told(
         asked.set()
         return True
 
-    def take(connection: socket.socket) -> None:
-        answering()(connection)
-        arrived.release()
-
-    with receiving(take) as receiver:
+    with receiving(noting(arrived)) as receiver:
         with sessions.begin() as session:
             destination(session, workspace_id, receiver.url)
         did(sessions, workspace_id, *(f"Sold {n}" for n in range(5)))
@@ -492,13 +495,8 @@ def test_while_messages_press_it_sends_on_and_ends_when_told(
 def test_what_was_claimed_and_could_not_be_read_is_given_back(
     sessions: sessionmaker[Session], workspace_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrived = threading.Event()
-
-    def take(connection: socket.socket) -> None:
-        answering()(connection)
-        arrived.set()
-
-    with receiving(take) as receiver:
+    arrived = threading.Semaphore(0)
+    with receiving(noting(arrived)) as receiver:
         with sessions.begin() as session:
             destination(session, workspace_id, receiver.url)
         did(sessions, workspace_id, "Sold")
@@ -511,5 +509,5 @@ def test_what_was_claimed_and_could_not_be_read_is_given_back(
             with sessions() as session:
                 assert session.scalars(select(Destination.leased_by)).one() is not None
         worker.start()
-        assert arrived.wait(30), "sooner than the lease runs out"
+        assert arrived.acquire(timeout=30), "sooner than the lease runs out"
         worker.stop(5)
