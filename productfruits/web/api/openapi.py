@@ -32,7 +32,7 @@ REFUSALS = {
     413: "The body is larger than 1 MiB.",
     415: "The body is not JSON, or does not say so.",
     429: "The workspace sends more than this server takes from one; Retry-After says when to come again.",
-    503: "The store cannot be used right now; Retry-After says when to come again.",
+    503: "This cannot be answered right now; `code` says why and Retry-After when to come again.",
 }
 #: What any endpoint can answer.
 ALWAYS = (401, 503)
