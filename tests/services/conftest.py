@@ -1,10 +1,12 @@
-"""A store for all tests of a module, for those that do not mind: making a database costs more than many a test."""
+"""A store that the tests of a module share, since making one costs more than many a test; a workspace, and writers."""
 
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +15,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.database import make_engine, make_sessions
 from productfruits.models import Workspace
+from productfruits.services import intake
+from productfruits.workers.metrics import Metrics
+from productfruits.workers.transactions import OwnTransactions, Store, Transactions
+from productfruits.workers.writer import Writer
+from tests.services import factories
+from tests.services.pipes import PATIENCE_S, through_pipe
+from tests.services.writers import MakeWriter
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -40,6 +49,32 @@ def emptied_sessions(module_sessions: sessionmaker[Session]) -> sessionmaker[Ses
     with module_sessions.begin() as session:
         session.execute(delete(Workspace))  # everything hangs on it
     return module_sessions
+
+
+@pytest.fixture
+def workspace_id(sessions: sessionmaker[Session]) -> int:
+    with sessions.begin() as session:
+        return factories.workspace(session).id
+
+
+@pytest.fixture(params=["thread", "pipe"])
+def make_writer(request: pytest.FixtureRequest, sessions: sessionmaker[Session]) -> Iterator[MakeWriter]:
+    """Writers whose transactions are made in their own thread, or by whoever is at the other end of a pipe."""
+    with ExitStack() as stack:
+
+        def make(*, store: Store = intake.store, **options: Any) -> Writer:
+            with sessions() as session:
+                is_sqlite = session.get_bind().dialect.name == "sqlite"
+            own = OwnTransactions(sessions, store)
+            transactions: Transactions = own
+            if request.param == "pipe":
+                transactions = stack.enter_context(through_pipe(own))
+            options = {"queue_messages": 1_000, **options}
+            writer = Writer(sessions, Metrics(), is_sqlite=is_sqlite, transactions=transactions, **options)
+            stack.callback(writer.stop, PATIENCE_S)
+            return writer
+
+        yield make
 
 
 def _on(url: str) -> Iterator[sessionmaker[Session]]:
