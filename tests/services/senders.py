@@ -1,4 +1,4 @@
-"""Destinations for tests, and a sender that is run by hand."""
+"""Destinations for tests, what they are to be sent, and a sender that is run by hand."""
 
 import datetime as dt
 import ipaddress
@@ -6,20 +6,25 @@ import json
 from typing import Any
 
 from cryptography.fernet import Fernet
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from productfruits.models import Delivery
+from productfruits.models import Delivery, DeliveryAttempt, Destination
 from productfruits.outgoing.http import Egress
 from productfruits.outgoing.schemas import DestinationShape
-from productfruits.services import destinations
+from productfruits.services import destinations, intake
 from productfruits.services.vault import Vault
 from productfruits.workers.deliveries import Deliveries
 from productfruits.workers.metrics import Metrics
 from tests.receivers import PUBLIC
+from tests.services.messages import arrival, message
 
 VAULT = Vault([Fernet.generate_key().decode()])
 EGRESS = Egress((ipaddress.ip_network(f"{PUBLIC}/32"),))
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def destination(
@@ -33,6 +38,13 @@ def destination(
     return destinations.create(session, workspace_id, loaded, now or dt.datetime.now(dt.UTC), VAULT)
 
 
+def did(sessions: sessionmaker[Session], workspace_id: int, *names: str, user: str = "ada", **more: Any) -> None:
+    """Tracks with these names, each its own messageId."""
+    tracks = [message("track", user, message_id=f"{user} {name}", name=name, at=now(), **more) for name in names]
+    with sessions.begin() as session:
+        intake.receive(session, [arrival(workspace_id, *tracks, received_at=now())], now())
+
+
 def sender(sessions: sessionmaker[Session], **options: Any) -> Deliveries:
     return Deliveries(sessions, EGRESS, VAULT, Metrics(), **options)
 
@@ -42,6 +54,20 @@ def statuses(session: Session) -> list[tuple[str, str]]:
     return [
         (row.kind, row.status) for row in session.execute(select(Delivery.kind, Delivery.status).order_by(Delivery.id))
     ]
+
+
+def attempts(session: Session) -> list[tuple[str, int | None]]:
+    return [
+        (row.outcome, row.status)
+        for row in session.execute(select(DeliveryAttempt.outcome, DeliveryAttempt.status).order_by(DeliveryAttempt.id))
+    ]
+
+
+def make_due(sessions: sessionmaker[Session]) -> None:
+    """As if the pauses were over."""
+    with sessions.begin() as session:
+        session.execute(update(Delivery).where(Delivery.status == "pending").values(due_at=now()))
+        session.execute(update(Destination).values(rests_until=None))
 
 
 def sent(request: bytes) -> tuple[dict[str, str], Any]:

@@ -1,7 +1,5 @@
 """Destinations for the users of some audiences: who is in one is asked when it is sent."""
 
-import datetime as dt
-
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -12,14 +10,10 @@ from productfruits.services import audiences, destinations, erasure, intake, red
 from tests.receivers import answering, receiving
 from tests.services import factories
 from tests.services.messages import arrival, message
-from tests.services.senders import destination, sender, sent, statuses
+from tests.services.senders import destination, now, sender, sent, statuses
 
 PRO = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
 SOLD = {"kind": "event", "name": "Sold", "at_least": 1}
-
-
-def now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 @pytest.fixture

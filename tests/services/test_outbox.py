@@ -21,12 +21,6 @@ def sessions(emptied_sessions: sessionmaker[Session]) -> sessionmaker[Session]:
     return emptied_sessions
 
 
-@pytest.fixture
-def workspace_id(sessions: sessionmaker[Session]) -> int:
-    with sessions.begin() as session:
-        return factories.workspace(session).id
-
-
 def test_an_event_is_noted_for_each_destination_that_takes_it(
     sessions: sessionmaker[Session], workspace_id: int
 ) -> None:
