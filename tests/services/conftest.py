@@ -1,4 +1,4 @@
-"""A store that the tests of a module share, since making one costs more than many a test; a workspace, and writers."""
+"""Shared here: stores of a module (making one costs more than many a test), a workspace, writers, a sandbox."""
 
 import os
 import secrets
@@ -14,6 +14,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.database import make_engine, make_sessions
+from productfruits.functions.runtime import Sandbox
 from productfruits.models import Workspace
 from productfruits.services import intake
 from productfruits.workers.metrics import Metrics
@@ -75,6 +76,13 @@ def make_writer(request: pytest.FixtureRequest, sessions: sessionmaker[Session])
             return writer
 
         yield make
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox(processes=2, wait_s=20.0, ahead=False)
+    yield sandbox
+    sandbox.close()
 
 
 def _on(url: str) -> Iterator[sessionmaker[Session]]:

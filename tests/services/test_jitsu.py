@@ -1,15 +1,19 @@
-"""Destinations in Jitsu's form: what they send, what they read, and what needs functions."""
+"""Destinations in Jitsu's form: constants as they are, and expressions, which need functions and their sandbox."""
+
+import json
+from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from productfruits.functions.runtime import Sandbox
 from productfruits.models import DeliveryAttempt
-from productfruits.services import (
-    destination_files,
-    parcels,
-)
-from productfruits.workers import sending
+from productfruits.outgoing import jitsu
+from productfruits.outgoing.jitsu import CannotEvaluate
+from productfruits.services import destination_files, parcels
+from productfruits.workers import function_sending, sending
 from tests.receivers import receiving
 from tests.services.senders import VAULT, attempts, did, now, sender, sent
 
@@ -61,3 +65,89 @@ def test_what_a_destination_of_jitsu_reads_is_the_event_in_jitsus_form() -> None
     change = sending.jitsu_event({"type": "user.conflict", "user": user, **about})
     assert (change["event_type"], change["conflict"]) == ("user.conflict", {"id": 1})
     assert change["user"] == {"plan": "pro", "id": "u-1"}
+
+
+JITSUS = """
+conversions:
+  type: webhook
+  mode: stream
+  webhook:
+    url: https://hooks.slack.com/services/T/B/X
+    method: POST
+    body: |-
+      {
+        "blocks": [
+          {
+            "type": "section",
+            "text": {
+              "type": "mrkdwn",
+              "text": `${_.user?.email}, #${_.conversion.order_id}: ${_.conversion.price} ${_.conversion.currency}`
+            }
+          }
+        ]
+      }
+    headers:
+      content-type: application/json
+  data_layout:
+    table_name_template: '_.event_type == "conversion" && _.event_type' # nothing else
+everything:
+  only_tokens:
+    - abc.example
+  type: webhook
+  mode: stream
+  data_layout:
+    table_name_template: '$.event_type' # optional
+  config:
+    body: |-
+      return {
+      \t"title": ` ${_.event_type} on ${_.doc_host}`,
+      \t"who": _.user?.email
+      }
+    method: POST
+    headers:
+      authorization: token
+    url: |-
+      // errors have a place of their own
+      if ($.event_type === "error") {
+        return "https://hooks.example.com/notify/error"
+      }
+      return "https://hooks.example.com/notify/event"
+constants:
+  type: webhook
+  webhook:
+    url: https://my_domain.example/${_.event_type}
+    method: POST
+    body: |-
+      {
+        // the user
+        "user": _.user?.email,
+        "time": _._timestamp /* as sent */
+      }
+"""
+
+
+def test_the_destinations_that_jitsu_documents_run_in_the_sandbox(sandbox: Sandbox) -> None:
+    """In their notation: an object around templates, bodies with `return`, comments, a filter that says false."""
+    entries = {name: jitsu.load(entry) for name, entry in yaml.safe_load(JITSUS).items()}
+    evaluate = function_sending.evaluator(sandbox)
+
+    def sent(name: str, event: dict[str, Any]) -> Any:
+        said = entries[name]
+        written = jitsu.write(name, said["url"], said["method"], said["body"], event, evaluate)
+        return None if written is None else (written.url, json.loads(written.body or b""))
+
+    order = {"order_id": "7", "price": 9.5, "currency": "EUR"}
+    conversion = {"event_type": "conversion", "conversion": order, "user": {"email": "a@b.example"}}
+    text = {"type": "mrkdwn", "text": "a@b.example, #7: 9.5 EUR"}
+    url = "https://hooks.slack.com/services/T/B/X"
+    assert sent("conversions", conversion) == (url, {"blocks": [{"type": "section", "text": text}]})
+    assert sent("conversions", {"event_type": "page"}) is None
+    with pytest.raises(CannotEvaluate, match="could not be evaluated"):
+        sent("conversions", {"event_type": "conversion"})
+
+    event = "https://hooks.example.com/notify/event", {"title": " page on x.example"}
+    assert sent("everything", {"event_type": "page", "doc_host": "x.example"}) == event
+    error = sent("everything", {"event_type": "error", "user": {"email": "e"}})
+    assert error == ("https://hooks.example.com/notify/error", {"title": " error on undefined", "who": "e"})
+
+    assert sent("constants", {"event_type": "page", "_timestamp": "now"})[1] == {"time": "now"}
