@@ -24,13 +24,6 @@ HASHED = "d41d8cd98f00b204e9800998ecf8427e"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox(processes=2, wait_s=20.0, ahead=False)
-    yield sandbox
-    sandbox.close()
-
-
-@pytest.fixture(scope="module")
 def short() -> Iterator[Sandbox]:
     """One that ends its functions early, since here they are all to be ended."""
     sandbox = Sandbox(processes=2, run_s=0.4, wait_s=20.0, ahead=False)
