@@ -1,72 +1,21 @@
 """The HTTP API through the client, on both databases: shapes, refusals, and the walls between workspaces."""
 
 import itertools
-import json
-import re
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import marshmallow
 import psycopg
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import event
-from werkzeug.test import TestResponse
 
-from productfruits.adoption import documents
-from productfruits.outgoing.schemas import DestinationShape
-from productfruits.services import (
-    api_keys,
-    audiences,
-    contents,
-    destinations,
-    publishing,
-    redelivery,
-    rejections,
-    themes,
-)
-from productfruits.services.rejections import Refused
-from productfruits.web.api import openapi, schemas
+from productfruits.services import api_keys
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from productfruits.web.ingest.ways import WAYS
 from productfruits.workers.runtime import Runtime
-from tests.services import factories
 from tests.services.factories import NOW
-from tests.unit.adoption import authored
-from tests.web import admin_world
-
-
-def nested(depth: int) -> bytes:
-    """A body whose traits are this deep."""
-    return b'{"traits":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
-
-
-OF_ONE_USER = [endpoint for endpoint in ENDPOINTS if "<user_id>" in endpoint.path]
-
-
-@dataclass(frozen=True, slots=True)
-class Acme:
-    """A workspace with something of everything, its key, and the same of a stranger."""
-
-    client: FlaskClient
-    key: str
-    stranger: str
-    ann: str
-    function: str
-    instance: int
-    group: str = "crew/1"
-
-    def call(self, method: str, path: str, key: str | None = None, **more: Any) -> TestResponse:
-        headers = {"Authorization": f"Bearer {key or self.key}"}
-        return self.client.open(PREFIX + path, method=method, headers=headers, **more)
-
-    def get(self, path: str, **query: str) -> Any:
-        response = self.call("GET", path, query_string=query)
-        assert response.status_code == 200, response.text
-        return response.json
+from tests.web.api_world import Acme, assert_refusal, filled, path_of
 
 
 @pytest.fixture
@@ -79,57 +28,6 @@ def acme(app_on_both: Flask) -> Acme:
 def shared(app_of_module: Flask) -> Acme:
     """For tests that only read or are refused: filling a store takes longer than most of them."""
     return filled(app_of_module)
-
-
-def filled(app: Flask) -> Acme:
-    runtime: Runtime = app.extensions["productfruits"]
-    made = {}
-    with runtime.writing() as session:
-        for name in ("Stranger", "Acme"):
-            owner = factories.workspace(session, name)
-            ann = factories.user(session, owner, "ann", "Ann@Example.com", traits={"plan": "pro", "n": 2**70})
-            bob = factories.user(session, owner, None, "bob@example.com")
-            factories.alias(session, ann, "ann-2")
-            factories.alias(session, ann, "anon-1", kind="anonymous_id")
-            factories.event(session, owner, ann, properties={"a": [1, None]}, message_id=f"{name}-1")
-            factories.event(session, owner, None, anonymous_id="v", type="page", message_id=f"{name}-2")
-            factories.member(session, ann, "crew/1", plan="team")
-            factories.member(session, bob, "crew/1")
-            factories.conflict(session, ann, bob, email="ann@example.com", username="x", message_id="m")
-            for kind, document in (("tour", authored.tour("one")), ("checklist", authored.checklist("list"))):
-                content = contents.create(session, owner.id, kind, documents.load(kind, document), NOW)
-                publishing.publish(session, content, name, NOW)
-            themes.create(session, owner.id, documents.load("theme", authored.theme("one")), NOW)
-            pros = {"kind": "trait", "name": "plan", "op": "is", "value": "pro"}
-            audiences.create(session, owner.id, "one", "One", pros, NOW)
-            sending = DestinationShape().load({"name": "Hooks", "url": "https://hooks.example.com/secret-path"})
-            hooks = destinations.create(session, owner.id, sending, NOW, runtime.vault).destination
-            redelivery.test(session, hooks, NOW)
-            rejections.record(session, owner.id, [Refused(NOW, "webhook", "invalid_signature", name)])
-            function = admin_world.with_function(session, runtime, owner, NOW)
-            made[name] = (api_keys.create(session, owner, "test", NOW).key, ann.id, function)
-    key, ann_id, ids = made["Acme"]
-    return Acme(app.test_client(), key, made["Stranger"][0], ann_id, str(ids["function_key"]), int(ids["instance_id"]))
-
-
-def path_of(endpoint: Endpoint, acme: Acme) -> str:
-    path = endpoint.path.replace("<user_id>", acme.ann).replace("<path:group_id>", acme.group)
-    path = path.replace("<path:username>", "ann").replace("<destination>", "hooks")
-    path = path.replace("<function>", acme.function).replace("<int:instance_id>", str(acme.instance))
-    return path.replace("<key>", "list" if path.startswith("/checklists") else "one").replace("<int:number>", "1")
-
-
-def assert_refusal(response: TestResponse, status: int, code: str) -> str:
-    """Every refusal has one shape, whoever refuses."""
-    assert response.status_code == status, response.text
-    assert response.content_type == "application/json"
-    document = response.json
-    assert document is not None
-    assert marshmallow.Schema.validate(schemas.Refusal(unknown=marshmallow.RAISE), document) == {}
-    assert document["code"] == code
-    message: str = document["message"]
-    assert message.endswith(".") or message.endswith("create")
-    return message
 
 
 def test_a_user_has_exactly_the_keys_of_the_contract(shared: Acme) -> None:
@@ -330,87 +228,6 @@ def test_addresses_that_do_not_exist_are_refused_in_the_same_shape(
     assert (status == 405) == ("Allow" in response.headers)
 
 
-def test_a_user_is_changed(acme: Acme) -> None:
-    path = f"/users/{acme.ann}"
-    body = {
-        "traits": {"plan": None, "seats": 5, "odd\0key": "a\ud800b"},
-        "email": " New@Example.com ",
-        "username": "ann-2",
-    }
-    response = acme.call("PATCH", path, data=json.dumps(body), content_type="application/json; charset=utf-8")
-    assert response.status_code == 200, response.text
-    changed = acme.get(path)
-    assert response.json == changed
-    assert changed["traits"] == {"n": 2**70, "seats": 5, "odd\ufffdkey": "a\ufffdb"}
-    assert (changed["email"], changed["username"]) == ("New@Example.com", "ann-2")
-    assert {"kind": "user_id", "value": "ann"} in changed["aliases"]
-    assert len(acme.get("/users", username="ann")["users"]) == 1
-    assert acme.get("/users", email="ann@example.com")["users"] == []
-    assert acme.call("PATCH", path, json={"email": None}).json == {**changed, "email": None}
-    assert acme.call("PATCH", path, json={}).json == {**changed, "email": None}
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"email": "BOB@example.com"}, 409, "email_taken"),
-        ({"email": "no mail"}, 400, "invalid_email"),
-        ({"username": ""}, 400, "invalid_username"),
-        ({"username": "null"}, 400, "invalid_username"),
-        ({"username": None}, 400, "invalid_request"),
-        ({"username": 5}, 400, "invalid_request"),
-        ({"traits": []}, 400, "invalid_request"),
-        ({"traits": {"Email": "x@y"}}, 400, "invalid_request"),
-        ({"id": "x"}, 400, "invalid_request"),
-        ([], 400, "invalid_request"),
-        ("text", 400, "not_object_or_array"),
-    ],
-)
-def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
-    shared: Acme, body: Any, status: int, code: str
-) -> None:
-    before = shared.get(f"/users/{shared.ann}")
-    response = shared.call("PATCH", f"/users/{shared.ann}", json=body)
-    assert_refusal(response, status, code)
-    assert shared.get(f"/users/{shared.ann}") == before
-
-
-def test_a_username_of_somebody_else_is_refused(acme: Acme) -> None:
-    bob = acme.get("/users", email="bob@example.com")["users"][0]["id"]
-    for taken in ("ann", "ann-2"):
-        assert_refusal(acme.call("PATCH", f"/users/{bob}", json={"username": taken}), 409, "username_taken")
-
-
-@pytest.mark.parametrize(
-    ("more", "status", "code"),
-    [
-        ({"data": b"{}", "content_type": "text/plain"}, 415, "not_json"),
-        ({"data": b"{}"}, 415, "not_json"),
-        ({"data": b"{", "content_type": "application/json"}, 400, "invalid_json"),
-        ({"data": b"", "content_type": "application/json"}, 400, "invalid_json"),
-        ({"data": b'{"traits":{"a":NaN}}', "content_type": "application/json"}, 400, "invalid_json"),
-        ({"data": b"[" * 100_000, "content_type": "application/json"}, 400, "invalid_json"),
-        ({"data": nested(100), "content_type": "application/json"}, 400, "too_deep"),
-        ({"data": nested(100_000), "content_type": "application/json"}, 400, "too_deep"),
-        ({"data": b" " * (1024 * 1024 + 1), "content_type": "application/json"}, 413, "body_too_large"),
-    ],
-)
-def test_a_body_that_cannot_be_read_is_refused(shared: Acme, more: dict[str, Any], status: int, code: str) -> None:
-    assert_refusal(shared.call("PATCH", f"/users/{shared.ann}", **more), status, code)
-
-
-def test_an_erased_user_is_gone(acme: Acme) -> None:
-    response = acme.call("DELETE", f"/users/{acme.ann}")
-    assert response.status_code == 200
-    assert response.json == {
-        "erased": {"users": 1, "aliases": 2, "events": 1, "memberships": 1, "conflicts": 1, "dead_letters": 0}
-    }
-    assert_refusal(acme.call("GET", f"/users/{acme.ann}"), 404, "not_found")
-    assert_refusal(acme.call("DELETE", f"/users/{acme.ann}"), 404, "not_found")
-    assert acme.get("/stats")["users"] == 1
-    assert len(acme.call("GET", "/users", acme.stranger).json["users"]) == 2  # type: ignore[index]
-
-
 @pytest.mark.parametrize(("method", "path"), [("GET", "/users"), ("PATCH", "/users/x")])
 def test_a_store_that_is_away_is_come_again(acme: Acme, runtime: Runtime, method: str, path: str) -> None:
     away: Exception = psycopg.OperationalError("connection refused")
@@ -442,48 +259,3 @@ def test_a_bug_says_nothing_of_what_it_met(acme: Acme, runtime: Runtime, capsys:
     finally:
         with runtime.writing() as session:
             session.connection().exec_driver_sql("ALTER TABLE hidden RENAME TO groups")
-
-
-def test_the_openapi_document_describes_every_endpoint(shared: Acme) -> None:
-    response = shared.client.get(f"{PREFIX}/openapi.json")
-    assert response.status_code == 200
-    described = response.json
-    assert described is not None and described["openapi"] == "3.1.1"
-    found = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
-    assert found == {
-        (endpoint.method, PREFIX + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", endpoint.path)) for endpoint in ENDPOINTS
-    }
-    known = set(described["components"]["schemas"])
-    used = {text.rpartition("/")[2] for text in _references(described)}
-    assert used <= known
-    operations = [operation for methods in described["paths"].values() for operation in methods.values()]
-    assert len({operation["operationId"] for operation in operations}) == len(operations)
-    for operation in operations:
-        assert operation["summary"] and "200" in operation["responses"] and "401" in operation["responses"]
-    assert described["components"]["schemas"]["User"]["required"] == sorted(
-        ["id", "username", "email", "traits", "aliases", "first_seen_at", "last_seen_at", "created_at"]
-    )
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == "$ref":
-                yield value
-            else:
-                yield from _references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _references(value)
-
-
-def test_the_page_shows_every_endpoint_and_loads_nothing_from_elsewhere(shared: Acme) -> None:
-    response = shared.client.get("/api/docs")
-    assert response.status_code == 200 and response.mimetype == "text/html"
-    for endpoint in ENDPOINTS:
-        assert endpoint.summary in response.text
-    assert "script-src 'self'" in response.headers["Content-Security-Policy"]
-    base = openapi.document("http://127.0.0.1:8000")["servers"][0]["url"]
-    assert all(part.startswith((base, "/")) for part in response.text.replace("'", '"').split('src="')[1:])
-    for forbidden in ("<style", "style=", "onclick", "<script>"):
-        assert forbidden not in response.text
