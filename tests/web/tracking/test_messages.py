@@ -1,13 +1,10 @@
 """Segment's HTTP Tracking API: what SDKs are answered, the same as WSGI and through the front."""
 
-import base64
 import datetime as dt
 import gzip
-import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -15,12 +12,12 @@ from sqlalchemy import select
 
 import productfruits
 from productfruits.config import Settings
-from productfruits.models import Event, Rejection, User
+from productfruits.models import User
 from productfruits.services import connections
 from productfruits.workers.runtime import Runtime
-from tests.web.requesting import AsgiHttp, Connected, Http, Reply, WsgiHttp, basic, connect, encoded
+from tests.web.requesting import Connected, Http, WsgiHttp, basic, connect, encoded
+from tests.web.tracking.sdks import PAGE, TRACK, batch, counts, refusal, stored, told
 
-TRACK = {"messageId": "m1", "userId": "u1", "event": "Clicked", "timestamp": "2026-01-01T00:00:00Z"}
 SINGLES = {
     "identify": {"messageId": "m1", "userId": "u1", "traits": {"plan": "pro"}},
     "track": TRACK,
@@ -29,67 +26,6 @@ SINGLES = {
     "group": {"messageId": "m1", "userId": "u1", "groupId": "g1"},
     "alias": {"messageId": "m1", "userId": "u1", "previousId": "u0"},
 }
-PAGE = "https://shop.example"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """One app for all tests; each makes a workspace of its own."""
-    folder = tmp_path_factory.mktemp("tracking")
-    settings = Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'productfruits.db'}")
-    app = productfruits.create_app(settings)
-    yield app
-    app.extensions["productfruits"].close()
-
-
-@pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def http(request: pytest.FixtureRequest, shared: Flask) -> Iterator[Http]:
-    if request.param == "wsgi":
-        yield WsgiHttp(shared)
-    else:
-        asgi = AsgiHttp(shared)
-        yield asgi
-        asgi.close()
-
-
-@pytest.fixture
-def runtime(shared: Flask) -> Runtime:
-    runtime: Runtime = shared.extensions["productfruits"]
-    return runtime
-
-
-@pytest.fixture
-def acme(runtime: Runtime) -> Connected:
-    return connect(runtime)
-
-
-def counts(reply: Reply) -> tuple[int, int, int, int]:
-    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
-    answer = reply.json
-    assert answer["success"] is True
-    assert "error" not in answer
-    return answer["accepted"], answer["duplicates"], answer["ignored"], answer["rejected"]
-
-
-def refusal(reply: Reply) -> tuple[int, str]:
-    assert reply.json["message"]
-    return reply.status, reply.json["code"]
-
-
-def stored(runtime: Runtime, acme: Connected) -> list[Event]:
-    with runtime.reading() as session:
-        return list(session.scalars(select(Event).where(Event.workspace_id == acme.workspace_id).order_by(Event.id)))
-
-
-def told(runtime: Runtime, acme: Connected) -> list[tuple[str, str]]:
-    """Source and reason of what was refused, once a later message has gone through the writer."""
-    with runtime.reading() as session:
-        query = select(Rejection).where(Rejection.workspace_id == acme.workspace_id).order_by(Rejection.id)
-        return [(row.source, row.reason) for row in session.scalars(query)]
-
-
-def batch(*events: Any, **more: Any) -> bytes:
-    return encoded({"batch": list(events), **more})
 
 
 def test_every_path_says_the_type_with_and_without_a_slash(http: Http, runtime: Runtime) -> None:
@@ -235,24 +171,6 @@ def test_bodies_of_strangers_have_room_of_their_own(http: Http, acme: Connected,
     door.open_budget.give_back(everything)
 
 
-def test_a_page_may_ask_before_it_sends(http: Http, acme: Connected) -> None:
-    asking = [
-        ("Origin", PAGE),
-        ("Access-Control-Request-Method", "POST"),
-        ("Access-Control-Request-Headers", "authorization,content-type,x-retry-count"),
-    ]
-    for path in ("/v1/t", "/v1/batch/", "/v1/m", "/v1/pixel/track", f"/v1/projects/{acme.write_key}/settings"):
-        reply = http.send("OPTIONS", path, asking)
-        assert (path, reply.status, reply.body) == (path, 204, b"")
-        assert reply.headers["access-control-allow-origin"] == PAGE
-        assert reply.headers["access-control-allow-credentials"] == "true"
-        allowed = reply.headers["access-control-allow-headers"].split(", ")
-        assert {"authorization", "content-type", "x-retry-count"} <= set(allowed)
-        assert "x-auth-token" not in allowed
-        assert int(reply.headers["access-control-max-age"]) > 0
-    assert http.send("POST", "/v1/t").headers["access-control-allow-origin"] == "*"
-
-
 def test_other_methods_are_405_and_never_a_redirect(http: Http) -> None:
     for method, path in (
         ("GET", "/v1/t"),
@@ -298,36 +216,6 @@ def test_times_are_moved_by_what_the_senders_clock_is_off(http: Http, acme: Conn
     assert [unsaid.timestamp, unread.timestamp, far.timestamp.year > 4_000] == [untouched, untouched, True]
 
 
-def test_settings_say_where_to_send(http: Http, acme: Connected, runtime: Runtime) -> None:
-    for slash in ("", "/"):
-        reply = http.send("GET", f"/v1/projects/{acme.write_key}/settings{slash}", [("Origin", PAGE)])
-        assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, PAGE)
-        [(name, integration)] = reply.json["integrations"].items()
-        assert (name, integration["apiKey"]) == ("Segment.io", acme.write_key)
-        assert integration["apiHost"] == runtime.settings.base_url.split("://")[1] + "/v1"
-    for key in ("nobody", acme.auth_token, acme.token):
-        reply = http.send("GET", f"/v1/projects/{key}/settings", [("Origin", PAGE)])
-        assert refusal(reply) == (404, "not_found")
-        assert reply.headers["access-control-allow-origin"] == PAGE
-
-
-def test_the_pixel_takes_an_event_and_is_always_an_image(http: Http, acme: Connected, runtime: Runtime) -> None:
-    data = base64.b64encode(encoded({**TRACK, "writeKey": acme.write_key, "properties": {"a": "?>~"}})).decode()
-    again = base64.urlsafe_b64encode(encoded({**TRACK, "messageId": "m2", "writeKey": acme.write_key})).decode()
-    for query in (f"?data={data}", f"?data={again.rstrip('=')}", "?data=!", "", "?data=e30", "?data=e30&data=x"):
-        reply = http.send("GET", f"/v1/pixel/track{query}")
-        assert (reply.status, reply.headers["content-type"]) == (200, "image/gif")
-        assert (reply.body[:6], len(reply.body)) == (b"GIF89a", 43)
-    assert http.send("GET", f"/v1/pixel/nothing?data={data}").status == 200
-    assert [row.message_id for row in stored(runtime, acme)] == ["m1", "m2"]
-
-
-def test_what_the_browser_measures_about_itself_is_answered_and_ignored(http: Http) -> None:
-    reply = http.send("POST", "/v1/m", [("Origin", PAGE)], b'{"series":[]}')
-    assert (reply.status, reply.json) == (200, {"success": True})
-    assert reply.headers["access-control-allow-origin"] == PAGE
-
-
 def test_the_same_message_counts_once_over_all_ways_in(http: Http, acme: Connected) -> None:
     event = {**TRACK, "type": "track"}
     assert acme.post(http, event).json["accepted"] == 1
@@ -346,59 +234,3 @@ def test_it_says_come_again_while_the_store_is_away(
         reply = WsgiHttp(app).send("POST", path, head, body)
         assert (reply.status, reply.json["code"], reply.headers["retry-after"]) == (503, "unavailable", "30")
     runtime.close()
-
-
-FUNCTION_PATHS = [f"/api/v1/segment{compat}{batch}" for compat in ("", "/compat") for batch in ("", "/v1/batch")]
-
-
-def test_functions_post_one_event_or_many_with_their_settings_merged_over_it(
-    http: Http, acme: Connected, runtime: Runtime
-) -> None:
-    settings = {"apiKey": "sk_secret", "region": "eu", "batch": [], "name": "of a setting"}
-    event = {**TRACK, "type": "track", "originalTimestamp": "2001-01-01", "sentAt": "2001-01-01", **settings}
-    many = [{**event, "messageId": "m2"}, {"type": "delete", "messageId": "d1", "userId": "u1"}]
-    for body, expected in ((encoded(event), (1, 0, 0, 0)), (encoded(many), (2, 0, 0, 0))):
-        reply = http.send("POST", "/api/v1/segment", [("X-Auth-Token", acme.auth_token)], body)
-        assert (counts(reply), reply.json["status"]) == (expected, "ok")
-    assert stored(runtime, acme) == []
-    reply = http.send(
-        "POST", "/api/v1/segment", [("X-Auth-Token", acme.auth_token)], encoded({**event, "messageId": 3})
-    )
-    assert counts(reply) == (0, 0, 1, 0)  # older than the delete
-    late = {**event, "messageId": "m4", "timestamp": dt.datetime.now(dt.UTC).isoformat()}
-    http.send("POST", "/api/v1/segment", [("X-Auth-Token", acme.auth_token)], encoded(late))
-    [row] = stored(runtime, acme)
-    assert (row.source, row.name, row.timestamp.isoformat()) == ("function", "Clicked", late["timestamp"])
-    assert "sk_secret" not in json.dumps([row.properties, row.context])
-
-
-def test_functions_find_their_workspace_by_four_places(http: Http, runtime: Runtime) -> None:
-    for path in FUNCTION_PATHS:
-        body = batch({**TRACK, "type": "track"}) if path.endswith("batch") else encoded({**TRACK, "type": "track"})
-        acme = connect(runtime)
-        token = acme.auth_token
-        for number, (query, head) in enumerate(
-            [
-                ("", [("X-Auth-Token", token)]),
-                (f"?token={token}", []),
-                ("", [("api_key", token)]),
-                ("", [basic(token)]),
-                (f"/?token={token}", [("X-Auth-Token", "wrong")]),
-            ]
-        ):
-            reply = http.send("POST", path + query, head, body)
-            assert (counts(reply), reply.json["status"]) == ((int(not number), int(bool(number)), 0, 0), "ok")
-        for query, head in [("", []), ("", [("X-Auth-Token", "wrong")]), ("?token=", [basic("wrong")])]:
-            assert refusal(http.send("POST", path + query, head, body)) == (401, "invalid_token")
-
-
-def test_what_functions_post_wrongly_is_refused(http: Http, acme: Connected) -> None:
-    head = [("X-Auth-Token", acme.auth_token)]
-    for body, code in (
-        (b"{", "invalid_json"),
-        (b'{"event_type":"page","user":{}}', "no_type"),
-        (b'{"event_type":"page","batch":7}', "no_type"),
-        (b'{"type":"delete","userId":"a","userId":"b"}', "duplicate_key"),
-    ):
-        assert refusal(http.send("POST", "/api/v1/segment", head, body)) == (400, code)
-    assert counts(http.send("POST", "/api/v1/segment", head, batch({**TRACK, "type": "track"}, 7))) == (1, 0, 0, 1)
