@@ -73,7 +73,7 @@ class PreparedMessage(msgspec.Struct, frozen=True, gc=False):
     context: str
 
 
-class Prepared(msgspec.Struct, frozen=True, gc=False):
+class PreparedArrival(msgspec.Struct, frozen=True, gc=False):
     """An arrival as the store takes it."""
 
     workspace_id: int
@@ -89,11 +89,11 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     refusal: Refused | None
 
 
-def prepare(arrival: Arrival) -> Prepared:
+def prepare(arrival: Arrival) -> PreparedArrival:
     """Do everything with an arrival that needs no store, in the thread of whoever received it."""
     parsed = arrival.parsed
     received = microseconds(arrival.received_at)
-    return Prepared(
+    return PreparedArrival(
         workspace_id=arrival.workspace_id,
         connection_id=arrival.connection_id,
         secret_id=arrival.secret_id,

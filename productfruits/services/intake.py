@@ -28,7 +28,7 @@ from productfruits.services import (
 )
 from productfruits.services.adoption_events import Told
 from productfruits.services.adoption_intake import Following
-from productfruits.services.arrivals import Arrival, Prepared, PreparedMessage, Receipt, prepare
+from productfruits.services.arrivals import Arrival, PreparedArrival, PreparedMessage, Receipt, prepare
 from productfruits.services.locks import write_lock
 from productfruits.services.outbox import Change, Offer, Outlet
 from productfruits.services.rejections import Refused
@@ -40,7 +40,7 @@ DOCUMENTS = ("properties", "context")
 class _Candidate(msgspec.Struct, eq=False):
     """A message of the group whose id was not seen before."""
 
-    arrival: Prepared
+    arrival: PreparedArrival
     receipt: Receipt
     message: PreparedMessage
     sighting: Sighting
@@ -73,7 +73,7 @@ def receive(session: Session, arrivals: Sequence[Arrival], now: dt.datetime) -> 
     return store(session, [prepare(arrival) for arrival in arrivals], now)
 
 
-def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
     """Store the arrivals and answer a receipt for each, in their order. All or nothing: raises what the store raises.
 
     Repeating an arrival is safe: its messages count as duplicates and change nothing.
@@ -88,7 +88,7 @@ def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> l
 
 
 def _receive_workspace(
-    session: Session, workspace_id: int, arrivals: Sequence[tuple[Prepared, Receipt]], now: dt.datetime
+    session: Session, workspace_id: int, arrivals: Sequence[tuple[PreparedArrival, Receipt]], now: dt.datetime
 ) -> None:
     with bulk.in_one_go(session):
         group = _new_messages(session, workspace_id, arrivals)
@@ -111,7 +111,7 @@ def _receive_workspace(
         group.directory.forget()
 
 
-def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[Prepared, Receipt]]) -> _Group:
+def _new_messages(session: Session, workspace_id: int, arrivals: Sequence[tuple[PreparedArrival, Receipt]]) -> _Group:
     """Leave out what was seen before, in the store or earlier in this very group."""
     group = _Group()
     arrived = [(arrival, receipt, message) for arrival, receipt in arrivals for message in arrival.messages]
@@ -250,7 +250,7 @@ def _written(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _log_refusals(
-    session: Session, workspace_id: int, group: _Group, arrivals: Sequence[tuple[Prepared, Receipt]]
+    session: Session, workspace_id: int, group: _Group, arrivals: Sequence[tuple[PreparedArrival, Receipt]]
 ) -> None:
     """Count what was not stored, and keep the reasons of what was refused."""
     for arrival, receipt in arrivals:

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.services import intake
-from productfruits.services.arrivals import Arrival, Prepared, Receipt, prepare
+from productfruits.services.arrivals import Arrival, PreparedArrival, Receipt, prepare
 from productfruits.workers.store_faults import Fault, classify, code, where
 
 #: Transactions that met another one are run again so often.
@@ -21,7 +21,7 @@ ATTEMPTS = 5
 class Store(Protocol):
     """Stores arrivals in the session's transaction, as services.intake.store does."""
 
-    def __call__(self, session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]: ...
+    def __call__(self, session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]: ...
 
 
 class Committed(msgspec.Struct, frozen=True, tag=True):
@@ -46,7 +46,7 @@ class Lost(Exception):
     """Whoever was to make the transaction is gone. It may have been made."""
 
 
-def prepared(arrival: Arrival) -> Prepared | Fallen:
+def prepared(arrival: Arrival) -> PreparedArrival | Fallen:
     """The arrival as the store takes it; if that fails, as if the store had refused it, so that it waits its turn."""
     try:
         return prepare(arrival)
@@ -76,7 +76,7 @@ class Transactions(Protocol):
         """How many may have been begun, to be made one after the other."""
         ...
 
-    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+    def begin(self, arrivals: Sequence[PreparedArrival]) -> Begun:
         """Have the arrivals stored in one transaction, or none of them; whoever calls what is returned learns which."""
         ...
 
@@ -90,10 +90,10 @@ class OwnTransactions:
         self._sessions = sessions
         self._store = store
 
-    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+    def begin(self, arrivals: Sequence[PreparedArrival]) -> Begun:
         return partial(self.commit, arrivals)
 
-    def commit(self, arrivals: Sequence[Prepared]) -> Committed | Fallen:
+    def commit(self, arrivals: Sequence[PreparedArrival]) -> Committed | Fallen:
         """Store the arrivals in one transaction, or none of them."""
         began = time.perf_counter()
         repeated = 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from productfruits.errors import ProductFruitsError
-from productfruits.services.arrivals import Arrival, Prepared, Receipt
+from productfruits.services.arrivals import Arrival, PreparedArrival, Receipt
 from productfruits.workers.transactions import Fallen
 
 #: What a sender is told in the end: what became of the request, or why it must come again.
@@ -18,7 +18,7 @@ class Waiting:
 
     arrival: Arrival
     #: The arrival as the store takes it, or why it could not be made so.
-    prepared: Prepared | Fallen
+    prepared: PreparedArrival | Fallen
     body: bytes
     done: Callable[[Outcome], None]
     #: True once nobody waits for the answer any more: it is not worth a place in a group.

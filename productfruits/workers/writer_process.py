@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from productfruits.database import make_engine, make_sessions
-from productfruits.services.arrivals import Prepared
+from productfruits.services.arrivals import PreparedArrival
 from productfruits.workers.transactions import Begun, Committed, Fallen, Lost, OwnTransactions, fallen, known
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ LENGTH_BYTES: Final = 8
 ENDS_WITHIN_S: Final = 5.0
 
 _arrivals_out = msgspec.msgpack.Encoder()
-_arrivals_in = msgspec.msgpack.Decoder(list[Prepared])
+_arrivals_in = msgspec.msgpack.Decoder(list[PreparedArrival])
 _answer_out = msgspec.msgpack.Encoder()
 _answer_in = msgspec.msgpack.Decoder(Committed | Fallen)
 
@@ -56,7 +56,7 @@ class WriterProcess:
         self._answers = threading.Condition()
         self._ended = False
 
-    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+    def begin(self, arrivals: Sequence[PreparedArrival]) -> Begun:
         """Have the arrivals stored; what is returned raises `Lost` when the process is gone. To be called once."""
         try:
             frame = pack(arrivals)
@@ -152,7 +152,7 @@ def _stored(transactions: OwnTransactions, frame: bytearray) -> Committed | Fall
     return transactions.commit(arrivals)
 
 
-def pack(arrivals: Sequence[Prepared]) -> bytes:
+def pack(arrivals: Sequence[PreparedArrival]) -> bytes:
     """The arrivals as bytes, for `unpack` of the same program."""
     try:
         return b"m" + _arrivals_out.encode(arrivals)
@@ -160,12 +160,12 @@ def pack(arrivals: Sequence[Prepared]) -> bytes:
         return b"p" + pickle.dumps(list(arrivals), pickle.HIGHEST_PROTOCOL)
 
 
-def unpack(frame: bytes | bytearray) -> list[Prepared]:
+def unpack(frame: bytes | bytearray) -> list[PreparedArrival]:
     """What was packed. Only for what came through our own pipe."""
     content = memoryview(frame)[1:]
     if frame[:1] == b"m":
         return _arrivals_in.decode(content)
-    arrivals: list[Prepared] = pickle.loads(content)
+    arrivals: list[PreparedArrival] = pickle.loads(content)
     return arrivals
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from productfruits.models import DeadLetter
 from productfruits.services import intake
-from productfruits.services.arrivals import Prepared, Receipt
+from productfruits.services.arrivals import PreparedArrival, Receipt
 from productfruits.web.ingest.door import Door
 from productfruits.workers.runtime import Runtime
 from productfruits.workers.transactions import OwnTransactions
@@ -126,7 +126,7 @@ def test_poison_is_refused_four_times_and_then_set_aside(app: Flask) -> None:
     runtime: Runtime = app.extensions["productfruits"]
     door: Door = app.extensions["productfruits.door"]
 
-    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         if any(message.name == "Poison" for each in arrivals for message in each.messages):
             raise ZeroDivisionError
         return intake.store(session, arrivals, now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.models import DeadLetter, Event
 from productfruits.segment import messages
 from productfruits.services import intake
-from productfruits.services.arrivals import Arrival, Prepared, Receipt
+from productfruits.services.arrivals import Arrival, PreparedArrival, Receipt
 from productfruits.workers.not_stored import Poisonous
 from productfruits.workers.transactions import Store
 from tests.services.pipes import PATIENCE_S
@@ -20,7 +20,7 @@ from tests.services.writers import NOW, Gate, MakeWriter, Outcomes, arrival, sto
 def poisoned_by(event: str, error: type[Exception] = ValueError) -> Store:
     """The real intake, with a bug that one event's name runs into."""
 
-    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         receipts = intake.store(session, arrivals, now)
         if any(message.name == event for each in arrivals for message in each.messages):
             raise error("a bug of ours")
@@ -33,7 +33,7 @@ def test_poison_fails_alone(make_writer: MakeWriter, sessions: sessionmaker[Sess
     outcomes = Outcomes()
     store, gate = poisoned_by("Poison"), Gate()
 
-    def slow(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def slow(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         gate.entered.set()
         assert gate.opened.wait(PATIENCE_S)
         return store(session, arrivals, now)

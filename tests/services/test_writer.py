@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from productfruits.database import begin_immediate
 from productfruits.models import DeadLetter
 from productfruits.services import intake, workspaces
-from productfruits.services.arrivals import Prepared, Receipt
+from productfruits.services.arrivals import PreparedArrival, Receipt
 from productfruits.workers.not_stored import StoreBusy, StoreUnavailable
 from productfruits.workers.waiting import Outcome
 from tests.services.pipes import PATIENCE_S, Killing
@@ -67,7 +67,7 @@ def test_two_transactions_that_met_are_run_again(
         psycopg.errors.UniqueViolation(),
     ]
 
-    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         receipts = intake.store(session, arrivals, now)
         if failures:
             raise OperationalError("INSERT", {}, failures.pop())
@@ -93,7 +93,7 @@ def test_a_store_that_is_away_fails_nobody_for_good(
 ) -> None:
     failures = [failure]
 
-    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         if failures:
             raise OperationalError("INSERT", {}, failures.pop())
         return intake.store(session, arrivals, now)
@@ -159,7 +159,7 @@ def test_in_a_break_no_transaction_is_under_way(
 ) -> None:
     at_work, breaks, outcomes = threading.Event(), [], Outcomes()
 
-    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         at_work.set()
         receipts = intake.store(session, arrivals, now)
         at_work.clear()
@@ -181,7 +181,7 @@ def test_a_dead_writer_is_restarted_once_and_then_gives_up(
 ) -> None:
     lethal = [True, False, True]
 
-    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         if lethal.pop(0):
             raise Killing
         return intake.store(session, arrivals, now)

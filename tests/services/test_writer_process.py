@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.models import Event
 from productfruits.segment import messages, reader
-from productfruits.services.arrivals import Arrival, Prepared, Receipt
+from productfruits.services.arrivals import Arrival, PreparedArrival, Receipt
 from productfruits.workers.metrics import Metrics
 from productfruits.workers.not_stored import Poisonous, StoreUnavailable
 from productfruits.workers.transactions import Begun, OwnTransactions
@@ -32,7 +32,7 @@ class Noted:
         self._transactions = transactions
         self._change = threading.Condition()
 
-    def begin(self, arrivals: Sequence[Prepared]) -> Begun:
+    def begin(self, arrivals: Sequence[PreparedArrival]) -> Begun:
         begun = self._transactions.begin(arrivals)
         with self._change:
             self.begun.append(len(arrivals))
@@ -78,7 +78,7 @@ def is_storing(writer: Writer) -> bool:
 def test_when_the_writers_process_is_lost_the_server_stores_by_itself(
     make_writer: MakeWriter, sessions: sessionmaker[Session], workspace_id: int
 ) -> None:
-    def store(session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def store(session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         raise Killing
 
     gave_up = threading.Event()

@@ -11,7 +11,7 @@ from productfruits.models import Event
 from productfruits.segment import messages, reader
 from productfruits.segment.signature import Signed
 from productfruits.services import intake
-from productfruits.services.arrivals import Arrival, Prepared, Receipt
+from productfruits.services.arrivals import Arrival, PreparedArrival, Receipt
 from productfruits.workers.waiting import Outcome
 from productfruits.workers.writer import Writer
 from tests.services.pipes import PATIENCE_S
@@ -51,7 +51,7 @@ class Gate:
         self.opened = threading.Event()
         self.groups: list[int] = []
 
-    def __call__(self, session: Session, arrivals: Sequence[Prepared], now: dt.datetime) -> list[Receipt]:
+    def __call__(self, session: Session, arrivals: Sequence[PreparedArrival], now: dt.datetime) -> list[Receipt]:
         self.groups.append(len(arrivals))
         self.entered.set()
         assert self.opened.wait(PATIENCE_S)
