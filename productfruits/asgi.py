@@ -24,6 +24,7 @@ from productfruits.web.browser import answers as browser_answers
 from productfruits.web.browser import content, events
 from productfruits.web.browser.bodies import PageBody
 from productfruits.web.browser.door import BrowserDoor
+from productfruits.web.browser.questions import Questions
 from productfruits.web.ingest import steps, ways
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import IncomingBody
@@ -56,9 +57,9 @@ class Front:
         self._runtime = runtime
         self._door: Door = app.extensions["productfruits.door"]
         self._pages: BrowserDoor = app.extensions["productfruits.browser_door"]
-        self._is_sqlite = runtime.settings.is_sqlite
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "productfruits-lookup")
-        self._questions = ThreadPoolExecutor(QUESTION_THREADS, "productfruits-question")
+        self._asking = ThreadPoolExecutor(QUESTION_THREADS, "productfruits-question")
+        self._questions = Questions(self._pages, self._asking, is_sqlite=runtime.settings.is_sqlite)
         self.bridge = WsgiBridge(app.wsgi_app, runtime.settings.threads)
         self._outcomes = Outcomes()
         self._answers_due: Deadlines[asyncio.Future[Outcome | None]] = Deadlines(lambda future: future.set_result(None))
@@ -78,11 +79,11 @@ class Front:
 
     def _answering(self, scope: Scope) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
         path = scope["path"]
+        if path == content.PATH and scope["method"] in ("GET", "HEAD"):
+            return self._content
         found = ways.find(path)
         if found is not None:
             return functools.partial(self._ingest, *found)
-        if path == content.PATH and scope["method"] in ("GET", "HEAD"):
-            return self._content
         if path == events.PATH and scope["method"] == "POST":
             return self._report
         return self.bridge
@@ -100,7 +101,7 @@ class Front:
     def close(self) -> None:
         """End the threads. What they are doing is finished first."""
         self._lookups.shutdown(cancel_futures=True)
-        self._questions.shutdown(cancel_futures=True)
+        self._asking.shutdown(cancel_futures=True)
         self.bridge.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -173,20 +174,12 @@ class Front:
         return said
 
     async def _content(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The question of a page. On SQLite it is read right here: that takes less time than a thread would."""
+        """The question of a page."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         said = content.from_query(scope["query_string"].decode("latin-1"))
-        known = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
-        if_none_match = None if known is None else known.decode("latin-1")
-        if isinstance(said, Answer) or (
-            self._is_sqlite
-            and not said.get("preview")  # which writes
-            and self._pages.sites.remembered(str(said.get("workspace"))) is not None
-        ):
-            answer = content.answer(self._pages, said, if_none_match)
-        else:
-            answer = await loop.run_in_executor(self._questions, content.answer, self._pages, said, if_none_match)
+        held = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"), None)
+        answer = said if isinstance(said, Answer) else await self._questions.answer(said, held)
         observation.observe(self._runtime.metrics, content.PATH, scope["method"], answer.status, loop.time() - began)
         await _send(send, answer, "", stay=True, only_head=scope["method"] == "HEAD")
 
@@ -209,7 +202,7 @@ class Front:
         if self._door.is_draining:
             return browser_answers.UNAVAILABLE
         loop = asyncio.get_running_loop()
-        arrival = await loop.run_in_executor(self._questions, events.examine, self._pages, body)
+        arrival = await loop.run_in_executor(self._asking, events.examine, self._pages, body)
         if isinstance(arrival, Answer):
             return arrival
         said = await self._stored(arrival, body)

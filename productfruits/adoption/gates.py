@@ -6,7 +6,7 @@ Pure: content, settings, user, states and time in, verdicts out. The page's own 
 import datetime as dt
 import functools
 import zoneinfo
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +60,11 @@ class Policy:
     limit_days: int | None = None
     quiet_hours: int = 0
 
+    @property
+    def asks_others(self) -> bool:
+        """Whether a gate looks at how far the user is in other contents."""
+        return self.limit_count is not None or self.quiet_hours > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -106,6 +111,25 @@ class Case:
     def goes_on(self) -> bool:
         """True in the middle of it: what only holds back a start lets it go on."""
         return self.progress is not None and self.progress.state == "in_progress"
+
+
+Check = Callable[[Case], Verdict]
+
+
+def that_may_close(content: Candidate, policy: Policy) -> tuple[Check, ...]:
+    """In order, the gates besides targeting that can be closed before somebody; all others let everybody through."""
+    by_itself = content.start == "auto"
+    may_close: dict[Check, bool] = {
+        published: content.status != "published",
+        schedule: content.schedule != Schedule(),
+        identity: True,
+        frequency: content.frequency.show != "always",
+        snooze: True,
+        quiet: by_itself and policy.quiet_hours > 0,
+        limit: by_itself and content.kind == "tour" and policy.limit_count is not None,
+        starts_by_itself: not by_itself,
+    }
+    return tuple(check for check in CHECKS if may_close.get(check, False))
 
 
 def verdicts(case: Case) -> list[Verdict]:
@@ -224,7 +248,17 @@ def starts_by_itself(case: Case) -> Verdict:
 
 
 #: In the order in which they are asked.
-CHECKS: Final = (published, schedule, identity, targeting, frequency, snooze, quiet, limit, starts_by_itself)
+CHECKS: Final[tuple[Check, ...]] = (
+    published,
+    schedule,
+    identity,
+    targeting,
+    frequency,
+    snooze,
+    quiet,
+    limit,
+    starts_by_itself,
+)
 
 
 def _instant(local: dt.datetime, zone: dt.tzinfo, *, fold: int) -> dt.datetime:

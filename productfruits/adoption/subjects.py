@@ -77,7 +77,7 @@ def spellings(name: str) -> tuple[str, ...]:
 
 def in_main_spelling(traits: Mapping[str, Any]) -> Mapping[str, Any]:
     """The traits with reserved ones under their main spelling; of several the first with a value counts."""
-    if _MAIN.keys().isdisjoint(traits):
+    if _OTHER_SPELLINGS.isdisjoint(traits):
         return traits
     told = dict(traits)
     for main in {_MAIN[name] for name in _MAIN.keys() & traits.keys()}:
@@ -101,3 +101,4 @@ def _every_spelling() -> dict[str, tuple[str, ...]]:
 
 _SPELLINGS = _every_spelling()
 _MAIN = {name: main for main, names in _SPELLINGS.items() for name in names}
+_OTHER_SPELLINGS = _MAIN.keys() - _SPELLINGS.keys()

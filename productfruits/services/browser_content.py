@@ -4,7 +4,7 @@ A public answer. It says nothing of a user but the progress that the page needs,
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from productfruits.adoption import evaluate, gates, states
 from productfruits.adoption.evaluate import Residual
-from productfruits.adoption.gates import Case, Verdict
+from productfruits.adoption.gates import Case, Progress, Verdict
 from productfruits.adoption.reasons import REASONS
 from productfruits.adoption.states import State
 from productfruits.adoption.subjects import Subject, spellings
@@ -21,11 +21,10 @@ from productfruits.services import content_states, documents, following_document
 from productfruits.services.following_documents import moment
 from productfruits.services.page_reads import Asked, Found, Reads
 from productfruits.services.sites import Shown, Site
+from productfruits.services.subjects import Counts
 
 #: Gates that also close what is in the middle.
 _ALWAYS = frozenset({"published", "schedule", "identity"})
-#: The targeting is answered before them, since it closes most contents.
-_BESIDES_TARGETING = tuple(check for check in gates.CHECKS if check is not gates.targeting)
 _STARTED = ("in_progress", "snoozed")
 _encode = msgspec.json.Encoder().encode
 
@@ -33,27 +32,45 @@ _encode = msgspec.json.Encoder().encode
 def tag(site: Site, asked: Asked, found: Found, now: dt.datetime) -> str:
     """The ETag of the answer: as long as it is the same, the answer is."""
     minute = int(now.timestamp()) // 60 if site.depends_on_time else 0
-    parts = (site.stamp.generation, int(site.stamp.to_segment), int(asked.verified), minute, found.changed)
-    return f'"{".".join(map(str, parts))}"'
+    return f'"{site.stamp.generation}.{site.stamp.to_segment:d}.{asked.verified:d}.{minute}.{found.changed}"'
 
 
-def answer(reads: Reads, site: Site, asked: Asked, found: Found, now: dt.datetime) -> bytes:
-    """The answer in JSON."""
-    user = reads.user(site.workspace_id, found.owner[1]) if found.is_named and found.owner is not None else None
-    own = _states(reads, site, found)
-    subject = _subject(reads, site, user, own, now)
-    progress = {
-        content_id: content_states.progress(content_id, site.known[content_id].kind, state)
-        for content_id, state in own.items()
-    }
-    others = list(progress.values())
+def answers(reads: Reads, site: Site, questions: Sequence[tuple[Asked, Found]], now: dt.datetime) -> Iterator[bytes]:
+    """The answers in JSON, in the order of the questions."""
+    workspace_id = site.workspace_id
+    rows = reads.states(workspace_id, {found.owner for _, found in questions if found.owner is not None})
+    user_ids = list({found.user.id for _, found in questions if found.user is not None})
+    groups = reads.groups(workspace_id, user_ids) if user_ids and site.asks_groups else {}
+    counts = reads.counts(workspace_id, user_ids, site.asks, now) if user_ids and site.asks else {}
+    for asked, found in questions:
+        own = {} if found.owner is None else _valid(site, rows[found.owner])
+        contents = {site.known[content_id].key: row.state for content_id, row in own.items()}
+        if found.user is None:
+            subject = Subject(contents=contents, visit_began=now - subjects.GAP)
+        else:
+            user_id = found.user.id
+            subject = _subject(found.user, groups.get(user_id, {}), counts.get(user_id, {}), contents, now)
+        yield _answer(reads, site, asked, found, own, subject, now)
+
+
+def _answer(
+    reads: Reads, site: Site, asked: Asked, found: Found, own: Mapping[int, Any], subject: Subject, now: dt.datetime
+) -> bytes:
+    """`own`: by content the valid rows of states."""
+    others = []
+    if site.policy.asks_others:
+        others = [_progress(site, content_id, content_states.from_row(row)) for content_id, row in own.items()]
+    started = {content_id for content_id, row in own.items() if row.state in _STARTED}
     shows, why = [], []
     lefts = evaluate.apply_all(site.targeting, subject, now)
     for shown, left in zip(site.contents, lefts, strict=True):
-        state = own.get(shown.live.id, states.NOTHING)
-        if left is False and state.state not in _STARTED and not asked.debug:
+        content_id = shown.live.id
+        if left is False and content_id not in started and not asked.debug:
             continue
-        case = Case(shown.candidate, site.policy, subject, asked.verified, now, progress.get(shown.live.id), others)
+        row = own.get(content_id)
+        state = states.NOTHING if row is None else content_states.from_row(row)
+        progress = None if row is None else _progress(site, content_id, state)
+        case = Case(shown.candidate, site.policy, subject, asked.verified, now, progress, others)
         content = _content(reads, site, asked, shown, case, state, left)
         if content is not None:
             shows.append(content)
@@ -68,12 +85,12 @@ def answer(reads: Reads, site: Site, asked: Asked, found: Found, now: dt.datetim
             )
     said = {
         "workspace": site.key,
-        "known": user is not None,
+        "known": found.user is not None,
         "verified": asked.verified,
-        "traits": _traits_told(site, user) if asked.verified else {},
+        "traits": _traits_told(site, found.user) if asked.verified else {},
         "visit": subject.visits,
         "settings": site.told,
-        "completed": [site.known[content_id].key for content_id, state in own.items() if state.state == "completed"],
+        "completed": [site.known[content_id].key for content_id, row in own.items() if row.state == "completed"],
         "unreported": _unreported(reads, site, found, own),
         "contents": shows,
     }
@@ -85,23 +102,27 @@ def answer(reads: Reads, site: Site, asked: Asked, found: Found, now: dt.datetim
     return _encode(said)
 
 
-def _subject(reads: Reads, site: Site, user: Any, own: Mapping[int, State], now: dt.datetime) -> Subject:
-    """The one who looks at the page, as far as the live rules ask."""
-    in_contents = {site.known[content_id].key: state.state for content_id, state in own.items()}
-    if user is None:
-        return Subject(contents=in_contents, visit_began=now - subjects.GAP)
+def _subject(
+    user: Any,
+    groups: Mapping[str, Mapping[str, Any]],
+    counts: Counts,
+    contents: Mapping[str, str],
+    now: dt.datetime,
+) -> Subject:
+    """The user who looks at the page, as far as the live rules ask."""
+    last_seen = user.last_seen_at
     return Subject(
         is_known=True,
         username=user.username,
         email=user.email,
         traits=user.traits,
         first_seen=user.first_seen_at,
-        last_seen=user.last_seen_at,
+        last_seen=last_seen,
         visits=user.visits,
-        visit_began=now if now - user.last_seen_at > subjects.GAP else user.visit_began_at,
-        groups=reads.groups(site.workspace_id, user.id) if site.asks_groups else {},
-        event_counts=reads.counts(site.workspace_id, user.id, site.asks, now),
-        contents=in_contents,
+        visit_began=now if now - last_seen > subjects.GAP else user.visit_began_at,
+        groups=groups,
+        event_counts=counts,
+        contents=contents,
     )
 
 
@@ -118,15 +139,18 @@ def _traits_told(site: Site, user: Any) -> dict[str, Any]:
     return told
 
 
-def _states(reads: Reads, site: Site, found: Found) -> dict[int, State]:
-    if found.owner is None:
-        return {}
-    own = {}
-    for row in reads.states(site.workspace_id, found.owner):
+def _valid(site: Site, rows: Iterable[Any]) -> dict[int, Any]:
+    """By content the rows of states that no reset has made void."""
+    valid = {}
+    for row in rows:
         known = site.known.get(row.content_id)
         if known is not None and (known.reset_at is None or row.state_at >= known.reset_at):
-            own[row.content_id] = content_states.from_row(row)
-    return own
+            valid[row.content_id] = row
+    return valid
+
+
+def _progress(site: Site, content_id: int, state: State) -> Progress:
+    return content_states.progress(content_id, site.known[content_id].kind, state)
 
 
 def _content(
@@ -139,7 +163,7 @@ def _content(
     is_started = state.state in _STARTED
     if left is False and not is_started:
         return None
-    closed = {verdict.gate for check in _BESIDES_TARGETING if not (verdict := check(case)).passed}
+    closed = {verdict.gate for check in shown.checks if not (verdict := check(case)).passed}
     if not closed.isdisjoint(_ALWAYS):
         return None
     live, version, document = shown.live, shown.live.version, shown.live.document
@@ -150,7 +174,7 @@ def _content(
     about = {
         # In the middle of it the page does not count any more: it goes on wherever the next step is.
         "rule": left.tree if isinstance(left, Residual) and state.state != "in_progress" else None,
-        "state": _state(live.kind, document, state),
+        "state": _NOT_STARTED if state is states.NOTHING else _state(live.kind, document, state),
         "eligible": not closed - excused,
     }
     rendered = site.rendered(live, version, document, asked.language)
@@ -170,12 +194,15 @@ def _state(kind: str, document: Mapping[str, Any], state: State) -> dict[str, An
     }
 
 
-def _unreported(reads: Reads, site: Site, found: Found, own: Mapping[int, State]) -> list[dict[str, Any]]:
+_NOT_STARTED = msgspec.Raw(_encode(_state("checklist", {}, states.NOTHING)))
+
+
+def _unreported(reads: Reads, site: Site, found: Found, own: Mapping[int, Any]) -> list[dict[str, Any]]:
     """What the server found out and no page's analytics know: messages as the page sends them, to be sent back."""
     waiting = {
         item.event_id: content_id
-        for content_id, state in own.items()
-        for item in state.items.values()
+        for content_id, row in own.items()
+        for item in states.load_items(row.items).values()
         if not item.reported
     }
     if not waiting or found.owner is None:

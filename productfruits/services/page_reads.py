@@ -1,13 +1,13 @@
-"""Who is behind a page, and what nearly every question of a page reads: in few statements, as quick as the store is."""
+"""Who is behind pages, and what nearly every question of a page reads: in few statements for all that ask at once."""
 
 import datetime as dt
 import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Dialect, bindparam, select
+from sqlalchemy import BindParameter, Dialect, bindparam, select
 from sqlalchemy.orm import Session
 
 from productfruits.adoption.subjects import EventCount
@@ -15,8 +15,7 @@ from productfruits.models import ContentState, User, UserAlias
 from productfruits.services import content_states, prepared, subjects
 from productfruits.services.content_states import Owner
 from productfruits.services.prepared import AnySelect
-from productfruits.services.sites import Site
-from productfruits.services.subjects import Counting
+from productfruits.services.subjects import Counting, Counts
 from productfruits.services.times import microseconds
 
 
@@ -36,13 +35,14 @@ class Found:
     """Whoever is behind the ids of a page: a user, or a visitor whose states may be those of a user by now."""
 
     owner: Owner | None = None
-    #: The page names this user; a visitor's page does not, even if the visitor has joined one.
-    is_named: bool = False
+    #: The user whom the page names; a visitor's page names none, even if the visitor has joined one.
+    user: Any = None
     #: Changes whenever an answer about this one could.
     changed: str = ""
 
 
-USER_COLUMNS = (
+_WORKSPACE: BindParameter[int] = bindparam("of_workspace")
+_USER = (
     User.id,
     User.username,
     User.email,
@@ -51,21 +51,30 @@ USER_COLUMNS = (
     User.last_seen_at,
     User.visits,
     User.visit_began_at,
+    User.changed_at,
 )
-_CHANGE = select(User.id, User.changed_at).where(
-    User.workspace_id == bindparam("of_workspace"), User.username == bindparam("of_username")
+_BY_USERNAME = select(*_USER).where(
+    User.workspace_id == _WORKSPACE, User.username.in_(bindparam("of_usernames", expanding=True))
 )
-_USER = select(*USER_COLUMNS).where(User.workspace_id == bindparam("of_workspace"), User.id == bindparam("of_user"))
-_OF_USER = select(*content_states.COLUMNS).where(
-    ContentState.workspace_id == bindparam("of_workspace"), ContentState.user_id == bindparam("of_user")
+_BY_ALIAS = (
+    select(UserAlias.value, *_USER)
+    .join(User, (UserAlias.workspace_id == User.workspace_id) & (UserAlias.user_id == User.id))
+    .where(
+        UserAlias.workspace_id == _WORKSPACE,
+        UserAlias.kind == bindparam("of_kind"),
+        UserAlias.value.in_(bindparam("of_ids", expanding=True)),
+    )
 )
-_OF_VISITOR = select(*content_states.COLUMNS).where(
-    ContentState.workspace_id == bindparam("of_workspace"), ContentState.anonymous_id == bindparam("of_visitor")
+_OF_USERS = select(*content_states.COLUMNS).where(
+    ContentState.workspace_id == _WORKSPACE, ContentState.user_id.in_(bindparam("of_users", expanding=True))
+)
+_OF_VISITORS = select(*content_states.COLUMNS).where(
+    ContentState.workspace_id == _WORKSPACE, ContentState.anonymous_id.in_(bindparam("of_visitors", expanding=True))
 )
 
 
 class Reads:
-    """The reads that nearly every question of a page needs, through a session."""
+    """The reads that nearly every question of a page needs, of one workspace, through a session."""
 
     def __init__(self, open_session: Callable[[], Session]) -> None:
         self._open_session = open_session
@@ -75,28 +84,49 @@ class Reads:
         """For what is seldom read; opened with the first use."""
         return self._open_session()
 
-    def change(self, workspace_id: int, username: str) -> Any:
-        """Of the user with this username the id and when anything changed, or None."""
-        return self.session.execute(_CHANGE, {"of_workspace": workspace_id, "of_username": username}).one_or_none()
+    def rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
+        return self.session.execute(statement, values).all()
 
-    def user(self, workspace_id: int, user_id: str) -> Any:
-        """The user's columns, or None."""
-        return self.session.execute(_USER, {"of_workspace": workspace_id, "of_user": user_id}).one_or_none()
+    def users(self, workspace_id: int, usernames: Collection[str]) -> dict[str, Any]:
+        """The users to whom these usernames lead, also former and aliased ones."""
+        if not usernames:
+            return {}
+        found = self.rows(_BY_USERNAME, {"of_workspace": workspace_id, "of_usernames": list(usernames)})
+        users = {user.username: user for user in found}
+        if len(users) < len(usernames):
+            users |= self.users_by_alias(workspace_id, "user_id", usernames - users.keys())
+        return users
 
-    def states(self, workspace_id: int, owner: Owner) -> Sequence[Any]:
-        """The rows of the owner's states, void ones among them."""
-        kind, value = owner
-        if kind == "user":
-            return self.session.execute(_OF_USER, {"of_workspace": workspace_id, "of_user": value}).all()
-        return self.session.execute(_OF_VISITOR, {"of_workspace": workspace_id, "of_visitor": value}).all()
+    def users_by_alias(self, workspace_id: int, kind: str, ids: Collection[str]) -> dict[str, Any]:
+        """The users to whom these ids lead."""
+        if not ids:
+            return {}
+        found = self.rows(_BY_ALIAS, {"of_workspace": workspace_id, "of_kind": kind, "of_ids": list(ids)})
+        return {user.value: user for user in found}
 
-    def groups(self, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
-        return subjects.groups(self.session, workspace_id, user_id)
+    def states(self, workspace_id: int, owners: Collection[Owner]) -> dict[Owner, list[Any]]:
+        """The rows of the owners' states, void ones among them."""
+        states: dict[Owner, list[Any]] = {owner: [] for owner in owners}
+        user_ids = [owner for kind, owner in states if kind == "user"]
+        visitors = [owner for kind, owner in states if kind == "visitor"]
+        if user_ids:
+            for row in self.rows(_OF_USERS, {"of_workspace": workspace_id, "of_users": user_ids}):
+                states["user", row.user_id].append(row)
+        if visitors:
+            for row in self.rows(_OF_VISITORS, {"of_workspace": workspace_id, "of_visitors": visitors}):
+                states["visitor", row.anonymous_id].append(row)
+        return states
+
+    def groups(self, workspace_id: int, user_ids: Sequence[str]) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """By user the groups with their traits."""
+        return subjects.by_user(self.rows(subjects.GROUPS, {"of_workspace": workspace_id, "of_users": user_ids}))
 
     def counts(
-        self, workspace_id: int, user_id: str, asks: frozenset[EventCount], now: dt.datetime
-    ) -> dict[EventCount, int]:
-        return subjects.counts(self.session, workspace_id, user_id, asks, now)
+        self, workspace_id: int, user_ids: Sequence[str], asks: frozenset[EventCount], now: dt.datetime
+    ) -> Mapping[str, Counts]:
+        """By user how often what is asked for has happened."""
+        question = Counting.of(asks)
+        return question.answers(self.rows(question.statement, question.values(workspace_id, user_ids, now)))
 
 
 class QuickReads(Reads):
@@ -107,56 +137,32 @@ class QuickReads(Reads):
         self._driver = driver
         self._dialect = dialect
 
-    def change(self, workspace_id: int, username: str) -> Any:
-        return next(iter(self._rows(_CHANGE, {"of_workspace": workspace_id, "of_username": username})), None)
-
-    def user(self, workspace_id: int, user_id: str) -> Any:
-        return next(iter(self._rows(_USER, {"of_workspace": workspace_id, "of_user": user_id})), None)
-
-    def states(self, workspace_id: int, owner: Owner) -> Sequence[Any]:
-        kind, value = owner
-        if kind == "user":
-            return self._rows(_OF_USER, {"of_workspace": workspace_id, "of_user": value})
-        return self._rows(_OF_VISITOR, {"of_workspace": workspace_id, "of_visitor": value})
-
-    def groups(self, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
-        return subjects.in_groups(self._rows(subjects.GROUPS, {"of_workspace": workspace_id, "of_user": user_id}))
-
-    def counts(
-        self, workspace_id: int, user_id: str, asks: frozenset[EventCount], now: dt.datetime
-    ) -> dict[EventCount, int]:
-        if not asks:
-            return {}
-        question = Counting.of(asks)
-        return question.answers(self._rows(question.statement, question.values(workspace_id, user_id, now)))
-
-    def _rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
+    def rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
         return prepared.of(statement, self._dialect).rows(self._driver, values)
 
 
-def find(reads: Reads, site: Site, asked: Asked) -> Found:
-    """Who is it? One indexed read where the page names a user by username."""
-    if asked.username is not None:
-        user = reads.change(site.workspace_id, asked.username)
-        if user is None:
-            user = _by_alias(reads.session, site.workspace_id, "user_id", asked.username)
-        if user is not None:
-            return Found(("user", user.id), True, f"{user.id}.{microseconds(user.changed_at)}")
-    if asked.anonymous_id is None:
-        return Found()
-    # Of a visitor who has joined a user nothing is told but the progress: the page does not say that it is this user.
-    user = _by_alias(reads.session, site.workspace_id, "anonymous_id", asked.anonymous_id)
-    if user is not None:
-        return Found(("user", user.id), False, f"{user.id}.{microseconds(user.changed_at)}")
-    owner: Owner = ("visitor", asked.anonymous_id)
-    rows = sorted(repr(tuple(row)) for row in reads.states(site.workspace_id, owner))
-    return Found(owner, False, hashlib.blake2b(repr(rows).encode(), digest_size=12).hexdigest())
+def find(reads: Reads, workspace_id: int, asked: Collection[Asked]) -> list[Found]:
+    """Who is it, of each? One indexed read where the pages name users by username."""
+    users = reads.users(workspace_id, {each.username for each in asked if each.username is not None})
+    visitors = {each.anonymous_id for each in asked if each.username not in users and each.anonymous_id is not None}
+    joined = reads.users_by_alias(workspace_id, "anonymous_id", visitors) if visitors else {}
+    alone: list[Owner] = [("visitor", visitor) for visitor in visitors if visitor not in joined]
+    states = reads.states(workspace_id, alone) if alone else {}
+    found = []
+    for each in asked:
+        if each.username is not None and (user := users.get(each.username)) is not None:
+            found.append(Found(("user", user.id), user, _changed(user)))
+        elif each.anonymous_id is None:
+            found.append(Found())
+        elif (user := joined.get(each.anonymous_id)) is not None:
+            # Of a visitor who has joined a user nothing is told but the progress: the page does not say who it is.
+            found.append(Found(("user", user.id), None, _changed(user)))
+        else:
+            owner: Owner = ("visitor", each.anonymous_id)
+            rows = sorted(repr(tuple(row)) for row in states[owner])
+            found.append(Found(owner, None, hashlib.blake2b(repr(rows).encode(), digest_size=12).hexdigest()))
+    return found
 
 
-def _by_alias(session: Session, workspace_id: int, kind: str, value: str) -> Any:
-    """Of the user to whom this id leads, the id and when anything changed, or None."""
-    return session.execute(
-        select(User.id, User.changed_at)
-        .join(UserAlias, (UserAlias.workspace_id == User.workspace_id) & (UserAlias.user_id == User.id))
-        .where(UserAlias.workspace_id == workspace_id, UserAlias.kind == kind, UserAlias.value == value)
-    ).one_or_none()
+def _changed(user: Any) -> str:
+    return f"{user.id}.{microseconds(user.changed_at)}"

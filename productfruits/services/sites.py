@@ -14,11 +14,11 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from productfruits.adoption import evaluate, rendering, rules, vocabulary
+from productfruits.adoption import evaluate, gates, rendering, rules, vocabulary
 from productfruits.adoption.conditions import InGroup, Rule
 from productfruits.adoption.documents import Document
 from productfruits.adoption.evaluate import Compiled
-from productfruits.adoption.gates import Candidate, Frequency, Policy, Schedule
+from productfruits.adoption.gates import Candidate, Check, Frequency, Policy, Schedule
 from productfruits.adoption.subjects import EventCount
 from productfruits.models import AdoptionSettings, Connection, Content, Workspace
 from productfruits.services import adoption_settings, audiences, contents, identity_secrets, themes
@@ -59,6 +59,8 @@ class Shown:
 
     live: Live
     candidate: Candidate
+    #: What stands between it and a user besides its targeting.
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,14 +136,15 @@ def load(session: Session, workspace_key: str, stamp: Stamp, now: dt.datetime, v
     settings = adoption_settings.of(session, workspace_id)
     live = contents.live(session, workspace_id)
     saved = audiences.rules_by_key(session, workspace_id)
-    shown = tuple(Shown(each, _candidate(each.id, each.kind, "published", each.document, saved)) for each in live)
+    ruled = policy(settings)
+    shown = tuple(_shown(each, saved, ruled) for each in live)
     targeting = [each.candidate.targeting for each in shown]
     verifies = settings.verification != "off"
     return Site(
         key=workspace_key,
         stamp=stamp,
         settings=settings,
-        policy=policy(settings),
+        policy=ruled,
         secrets=identity_secrets.live(session, workspace_id, now, vault) if verifies else (),
         contents=shown,
         targeting=tuple(targeting),
@@ -172,6 +175,11 @@ def policy(settings: Values) -> Policy:
         limit_days=settings.limit_days,
         quiet_hours=settings.quiet_hours,
     )
+
+
+def _shown(live: Live, saved: Mapping[str, Rule], policy: Policy) -> Shown:
+    candidate = _candidate(live.id, live.kind, "published", live.document, saved)
+    return Shown(live, candidate, gates.that_may_close(candidate, policy))
 
 
 def _candidate(content_id: int, kind: str, status: str, document: Document, saved: Mapping[str, Rule]) -> Candidate:

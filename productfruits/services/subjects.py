@@ -2,7 +2,7 @@
 
 import datetime as dt
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,16 @@ from productfruits.identity.people import VISIT_GAP
 from productfruits.models import Content, ContentState, Event, Group, GroupMember, User
 from productfruits.services.times import microseconds
 
+Counts = Mapping[EventCount, int]
 GAP = dt.timedelta(microseconds=VISIT_GAP)
-#: The groups of one user.
+#: The groups of some users.
 GROUPS = (
-    select(GroupMember.group_id, Group.traits)
+    select(GroupMember.user_id, GroupMember.group_id, Group.traits)
     .outerjoin(Group, and_(Group.workspace_id == GroupMember.workspace_id, Group.group_id == GroupMember.group_id))
-    .where(GroupMember.workspace_id == bindparam("of_workspace"), GroupMember.user_id == bindparam("of_user"))
+    .where(
+        GroupMember.workspace_id == bindparam("of_workspace"),
+        GroupMember.user_id.in_(bindparam("of_users", expanding=True)),
+    )
 )
 
 
@@ -70,29 +74,32 @@ def load(
     return Subject(contents=contents, visit_began=now - GAP)
 
 
-def groups(session: Session, workspace_id: int, user_id: str) -> dict[str, Mapping[str, Any]]:
+def groups(session: Session, workspace_id: int, user_id: str) -> Mapping[str, Mapping[str, Any]]:
     """The groups that the user is in, with their traits."""
-    return in_groups(session.execute(GROUPS, {"of_workspace": workspace_id, "of_user": user_id}))
+    rows = session.execute(GROUPS, {"of_workspace": workspace_id, "of_users": [user_id]})
+    return by_user(rows).get(user_id, {})
 
 
-def in_groups(rows: Iterable[Any]) -> dict[str, Mapping[str, Any]]:
+def by_user(rows: Iterable[Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
     """What the rows of `GROUPS` say."""
-    return {row.group_id: row.traits or {} for row in rows}
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row.user_id, {})[row.group_id] = row.traits or {}
+    return found
 
 
-def counts(
-    session: Session, workspace_id: int, user_id: str, asks: Collection[EventCount], now: dt.datetime
-) -> dict[EventCount, int]:
+def counts(session: Session, workspace_id: int, user_id: str, asks: Collection[EventCount], now: dt.datetime) -> Counts:
     """Every count in one statement: a column for each time span, a row for each name."""
     if not asks:
         return {}
     question = Counting.of(frozenset(asks))
-    return question.answers(session.execute(question.statement, question.values(workspace_id, user_id, now)))
+    rows = session.execute(question.statement, question.values(workspace_id, [user_id], now))
+    return question.answers(rows).get(user_id, {})
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """A statement that answers some counts for one user; made once for the rules of a workspace."""
+    """A statement that answers some counts for some users; made once for the rules of a workspace."""
 
     statement: Select[*tuple[Any, ...]]
     spans: tuple[int | None, ...]
@@ -106,23 +113,31 @@ class Counting:
             func.count() if days is None else func.sum(case((Event.timestamp >= begins[days], 1), else_=0))
             for days in spans
         ]
-        statement = select(Event.name, *(number.label(f"n_{n}") for n, number in enumerate(numbers))).where(
+        statement = select(
+            Event.user_id, Event.name, *(number.label(f"n_{n}") for n, number in enumerate(numbers))
+        ).where(
             Event.workspace_id == bindparam("of_workspace"),
-            Event.user_id == bindparam("of_user"),
+            Event.user_id.in_(bindparam("of_users", expanding=True)),
             Event.type == "track",
             or_(*(Event.name == name for name in sorted({ask.name for ask in asks}))),
         )
         if None not in spans:
             statement = statement.where(Event.timestamp >= begins[max(days for days in spans if days is not None)])
-        return cls(statement.group_by(Event.name), spans)
+        return cls(statement.group_by(Event.user_id, Event.name), spans)
 
-    def values(self, workspace_id: int, user_id: str, now: dt.datetime) -> dict[str, Any]:
+    def values(self, workspace_id: int, user_ids: Sequence[str], now: dt.datetime) -> dict[str, Any]:
         whole = now.replace(microsecond=0)
         since = {f"since_{days}": whole - dt.timedelta(days=days) for days in self.spans if days is not None}
-        return {"of_workspace": workspace_id, "of_user": user_id, **since}
+        return {"of_workspace": workspace_id, "of_users": user_ids, **since}
 
-    def answers(self, rows: Iterable[Any]) -> dict[EventCount, int]:
-        return {EventCount(row[0], days): int(row[n]) for row in rows for n, days in enumerate(self.spans, 1)}
+    def answers(self, rows: Iterable[Any]) -> dict[str, dict[EventCount, int]]:
+        """By user; what did not happen is not there."""
+        found: dict[str, dict[EventCount, int]] = {}
+        for user_id, name, *numbers in rows:
+            mine = found.setdefault(user_id, {})
+            for days, number in zip(self.spans, numbers, strict=True):
+                mine[EventCount(name, days)] = int(number)
+        return found
 
 
 def _contents(session: Session, workspace_id: int, whose: ColumnElement[bool]) -> dict[str, str]:

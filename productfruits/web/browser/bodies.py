@@ -1,5 +1,9 @@
 """Bodies of pages: small, and bounded all together apart from those of webhooks, which strangers must not crowd out."""
 
+from typing import Any
+
+from productfruits.segment import reader
+from productfruits.segment.reader import Unreadable
 from productfruits.web.browser import answers
 from productfruits.web.ingest.answers import Answer
 from productfruits.web.ingest.bodies import Budget
@@ -38,3 +42,15 @@ class PageBody:
         """Safe to repeat."""
         self._budget.give_back(self._taken_bytes)
         self._taken_bytes = 0
+
+
+def json_object(body: bytes) -> dict[str, Any] | Answer:
+    """The JSON object that a body is, whatever type it claims to be."""
+    try:
+        read = reader.read(body)
+    except Unreadable as err:
+        return answers.invalid(err.code, str(err))
+    value = read.elements[0].value if len(read.elements) == 1 and not read.is_array else None
+    if not isinstance(value, dict):
+        return answers.invalid("not_an_object", "The body must be one JSON object. See docs/browser-api.md.")
+    return value

@@ -1,18 +1,18 @@
-"""The question of a page: what may show here? No Flask in here, and no thread of its own."""
+"""The questions of pages: what may show here? No Flask in here, and no thread of its own."""
 
 import datetime as dt
 import functools
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from productfruits.segment import reader
-from productfruits.segment.reader import Unreadable
 from productfruits.services import browser_content, page_reads, previews
 from productfruits.services.page_reads import Asked
 from productfruits.services.sites import Site
 from productfruits.web.browser import answers
-from productfruits.web.browser.door import BrowserDoor, refuses
+from productfruits.web.browser.bodies import json_object
+from productfruits.web.browser.door import BrowserDoor, Claim, claim, refuses
 from productfruits.web.ingest.answers import Answer
 from productfruits.workers.not_stored import StoreUnavailable
 
@@ -22,29 +22,88 @@ _PARAMETERS = 30
 _TAG_MAX = 35
 
 
-def answer(door: BrowserDoor, said: Mapping[str, Any] | Answer, if_none_match: str | None) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one page asks, in its address or in a body."""
+
+    workspace: str
+    claim: Claim
+    language: str | None
+    debug: bool
+    #: The token of a link to a draft.
+    preview: str | None
+
+
+#: A question, and the tags of the answers that the browser holds (If-None-Match).
+Tagged = tuple[Question, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A question that only the store can answer, and where it stands among those that came with it."""
+
+    place: int
+    asked: Asked
+    held: str | None
+
+
+def answer(door: BrowserDoor, said: Question | Answer, if_none_match: str | None) -> Answer:
     """Answer one question; may ask the store."""
-    if isinstance(said, Answer):
-        return said
+    return said if isinstance(said, Answer) else answer_all(door, [(said, if_none_match)])[0]
+
+
+def answer_all(door: BrowserDoor, questions: Sequence[Tagged]) -> list[Answer]:
+    """Answer questions that came together, in their order: what they need is read in as few statements as for one."""
     now = dt.datetime.now(dt.UTC)
+    given: dict[int, Answer] = {}
+    by_site: dict[Site, list[_Open]] = {}
+    for place, (question, held) in enumerate(questions):
+        said = _admit(door, question, now)
+        if isinstance(said, Answer):
+            given[place] = said
+        else:
+            site, asked = said
+            by_site.setdefault(site, []).append(_Open(place, asked, held))
+    for site, together in by_site.items():
+        try:
+            given.update(_read(door, site, together, now))
+        except StoreUnavailable:
+            given.update((each.place, answers.UNAVAILABLE) for each in together)
+    return [given[place] for place in range(len(questions))]
+
+
+def _admit(door: BrowserDoor, question: Question, now: dt.datetime) -> tuple[Site, Asked] | Answer:
+    """What is to be asked of the store, or the answer that needs no reading about a user."""
     try:
-        site = door.sites.find(_text(said.get("workspace")) or "")
+        site = door.sites.find(question.workspace)
         if site is None:
             return answers.UNKNOWN_WORKSPACE
-        if preview := _text(said.get("preview")):
-            return _preview(door, site, preview, _text(said.get("language")), now)
-        door.notes.saw(site.workspace_id, now)
-        asked = ask(door, site, said, now)
-        if isinstance(asked, Answer):
-            return asked
-        with door.sites.readers.asking() as reads:
-            found = page_reads.find(reads, site, asked)
-            tag = browser_content.tag(site, asked, found, now)
-            if if_none_match is not None and fits(if_none_match, tag):
-                return answers.not_modified(tag)
-            return answers.content(browser_content.answer(reads, site, asked, found, now), tag)
+        if question.preview:
+            return _preview(door, site, question.preview, question.language, now)
     except StoreUnavailable:
         return answers.UNAVAILABLE
+    door.notes.saw(site.workspace_id, now)
+    speaker = door.speaker(site, question.claim, now)
+    if refuses(site, speaker):
+        return answers.NOT_VERIFIED
+    language = question.language if question.language is None or len(question.language) <= _TAG_MAX else None
+    return site, Asked(speaker.username, speaker.anonymous_id, speaker.is_verified, language, question.debug)
+
+
+def _read(door: BrowserDoor, site: Site, together: Sequence[_Open], now: dt.datetime) -> Iterator[tuple[int, Answer]]:
+    with door.sites.readers.asking() as reads:
+        changed = []
+        founds = page_reads.find(reads, site.workspace_id, [each.asked for each in together])
+        for each, found in zip(together, founds, strict=True):
+            tag = browser_content.tag(site, each.asked, found, now)
+            if each.held is not None and fits(each.held, tag):
+                yield each.place, answers.not_modified(tag)
+            else:
+                changed.append((each, found, tag))
+        if changed:
+            bodies = browser_content.answers(reads, site, [(each.asked, found) for each, found, _ in changed], now)
+            for (each, _, tag), body in zip(changed, bodies, strict=True):
+                yield each.place, answers.content(body, tag)
 
 
 def _preview(door: BrowserDoor, site: Site, token: str, language: str | None, now: dt.datetime) -> Answer:
@@ -58,25 +117,10 @@ def _preview(door: BrowserDoor, site: Site, token: str, language: str | None, no
         return answers.invalid("invalid_preview", str(err))
 
 
-def ask(door: BrowserDoor, site: Site, said: Mapping[str, Any], now: dt.datetime) -> Asked | Answer:
-    """What the page asks, or why it gets no answer."""
-    speaker = door.speaker(site, said, now)
-    if refuses(site, speaker):
-        return answers.NOT_VERIFIED
-    language = _text(said.get("language"))
-    return Asked(
-        username=speaker.username,
-        anonymous_id=speaker.anonymous_id,
-        verified=speaker.is_verified,
-        language=language if language is None or len(language) <= _TAG_MAX else None,
-        debug=_text(said.get("debug")) in ("1", "true", "True"),
-    )
-
-
 # A page asks the same again and again.
 @functools.lru_cache(maxsize=1_024)
-def from_query(query: str) -> Mapping[str, Any] | Answer:
-    """What the address says; of a name given twice the first value."""
+def from_query(query: str) -> Question | Answer:
+    """What the address asks; of a name given twice the first value."""
     try:
         pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, max_num_fields=_PARAMETERS)
     except ValueError:
@@ -84,24 +128,30 @@ def from_query(query: str) -> Mapping[str, Any] | Answer:
     said: dict[str, str] = {}
     for name, value in pairs:
         said.setdefault(name, value.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-    return said
+    return _question(said)
 
 
-def from_body(body: bytes) -> Mapping[str, Any] | Answer:
-    """What a body says, whatever type it claims to be."""
-    try:
-        read = reader.read(body)
-    except Unreadable as err:
-        return answers.invalid(err.code, str(err))
-    value = read.elements[0].value if len(read.elements) == 1 and not read.is_array else None
-    if not isinstance(value, dict):
-        return answers.invalid("not_an_object", "The body must be one JSON object. See docs/browser-api.md.")
-    return value
+def from_body(body: bytes) -> Question | Answer:
+    """What a body asks, whatever type it claims to be."""
+    said = json_object(body)
+    return said if isinstance(said, Answer) else _question(said)
 
 
 def fits(if_none_match: str, tag: str) -> bool:
     """Whether the tag is among those that the browser holds."""
-    return if_none_match.strip() == "*" or tag in (each.strip().removeprefix("W/") for each in if_none_match.split(","))
+    if if_none_match == tag or if_none_match.strip() == "*":
+        return True
+    return tag in (each.strip().removeprefix("W/") for each in if_none_match.split(","))
+
+
+def _question(said: Mapping[str, Any]) -> Question:
+    return Question(
+        workspace=_text(said.get("workspace")) or "",
+        claim=claim(said),
+        language=_text(said.get("language")),
+        debug=_text(said.get("debug")) in ("1", "true", "True"),
+        preview=_text(said.get("preview")),
+    )
 
 
 def _text(value: Any) -> str | None:

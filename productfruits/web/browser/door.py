@@ -17,6 +17,16 @@ IN_FLIGHT_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """For whom a page says that it speaks, and its proof. Ids have been through `keys.identifier`."""
+
+    username: str | None
+    anonymous_id: str | None
+    hash: str | None
+    expiration: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """For whom a page speaks. Ids have been through `keys.identifier`."""
 
@@ -39,18 +49,26 @@ class BrowserDoor:
         self.notes = runtime.page_notes
         self.budget = Budget(IN_FLIGHT_BYTES)
 
-    def speaker(self, site: Site, said: Mapping[str, Any], now: dt.datetime) -> Speaker:
+    def speaker(self, site: Site, claim: Claim, now: dt.datetime) -> Speaker:
         """Who it is, and whether that is proved; counted where the workspace asks for proofs."""
-        username = keys.identifier(said.get("username"))
-        anonymous_id = keys.identifier(said.get("anonymous_id"))
-        if username is None or site.settings.verification == "off":
-            return Speaker(username, anonymous_id, Verdict.MISSING)
+        if claim.username is None or site.settings.verification == "off":
+            return Speaker(claim.username, claim.anonymous_id, Verdict.MISSING)
         secrets = [secret for secret in site.secrets if secret.is_live(now)]
-        given, expiration = _text(said.get("hash")), _text(said.get("expiration"))
-        proof = verification.verify(username, given, expiration, secrets=[secret.key for secret in secrets], now=now)
+        live_keys = [secret.key for secret in secrets]
+        proof = verification.verify(claim.username, claim.hash, claim.expiration, secrets=live_keys, now=now)
         used = None if proof.secret is None else secrets[proof.secret].id
         self.notes.judged(site.workspace_id, proof.verdict, used, now)
-        return Speaker(username, anonymous_id, proof.verdict)
+        return Speaker(claim.username, claim.anonymous_id, proof.verdict)
+
+
+def claim(said: Mapping[str, Any]) -> Claim:
+    """What a page says about who it speaks for."""
+    return Claim(
+        keys.identifier(said.get("username")),
+        keys.identifier(said.get("anonymous_id")),
+        _text(said.get("hash")),
+        _text(said.get("expiration")),
+    )
 
 
 def refuses(site: Site, speaker: Speaker) -> bool:

@@ -13,8 +13,9 @@ from productfruits.segment import timestamps
 from productfruits.segment.messages import Message, Parsed, Refusal
 from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.services.sites import Site
-from productfruits.web.browser import answers, content
-from productfruits.web.browser.door import BrowserDoor, Speaker, refuses
+from productfruits.web.browser import answers
+from productfruits.web.browser.bodies import json_object
+from productfruits.web.browser.door import BrowserDoor, Speaker, claim, refuses
 from productfruits.web.ingest.answers import Answer, too_many_requests
 from productfruits.workers.ingest_lock import AlreadyServed
 from productfruits.workers.not_stored import NotStored, StoreBusy, StoreUnavailable
@@ -58,7 +59,7 @@ def take(door: BrowserDoor, body: bytes) -> Answer:
 
 def examine(door: BrowserDoor, body: bytes) -> Arrival | Answer:
     """Who reports, and what? May ask the store."""
-    said = content.from_body(body)
+    said = json_object(body)
     if isinstance(said, Answer):
         return said
     now = dt.datetime.now(dt.UTC)
@@ -78,7 +79,7 @@ def examine(door: BrowserDoor, body: bytes) -> Arrival | Answer:
         return answers.BUSY
     except StoreUnavailable:
         return answers.UNAVAILABLE
-    speaker = door.speaker(site, said, now)
+    speaker = door.speaker(site, claim(said), now)
     if refuses(site, speaker):
         return answers.NOT_VERIFIED
     messages = said.get("messages")

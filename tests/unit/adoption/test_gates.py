@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 from typing import Any
 
 import pytest
@@ -179,3 +180,30 @@ def test_every_reason_belongs_to_a_gate_and_says_what_to_do() -> None:
     assert {reason.gate for reason in REASONS.values()} == set(GATES)
     for reason in REASONS.values():
         assert reason.text.count(".") >= 2 or "comes back by itself" in reason.text, reason.text
+
+
+def test_which_gates_can_close_is_known_before_anybody_comes() -> None:
+    contents = [
+        content(rule, kind=kind, status=status, start=start, frequency=show, schedule=schedule)
+        for rule, kind, status, start, show, schedule in itertools.product(
+            (None, PRO),
+            ("tour", "checklist"),
+            ("published", "draft"),
+            ("auto", "manual"),
+            (Frequency("once"), Frequency("always"), Frequency("every_days", 3)),
+            (Schedule(), Schedule(begins=dt.datetime(2031, 1, 1))),
+        )
+    ]
+    policies = [Policy(), Policy(quiet_hours=48), Policy(limit_count=1, limit_days=7), Policy("enforced")]
+    snoozed = progress("snoozed", snoozed_until=NOW + HOUR)
+    dismissed = progress("dismissed", content_id=2, end_reason="button", last_shown_at=NOW - HOUR)
+    ways = list(itertools.product((None, progress("completed", last_shown_at=NOW - HOUR), snoozed), ([], [dismissed])))
+    closed_ever = set()
+    for each, policy in itertools.product(contents, policies):
+        may_close = gates.that_may_close(each, policy)
+        for (mine, others), verified in itertools.product(ways, (True, False)):
+            asked = case(each, policy=policy, progress=mine, others=others, verified=verified)
+            closed = [check for check in gates.CHECKS if check is not gates.targeting and not check(asked).passed]
+            assert [check for check in may_close if not check(asked).passed] == closed
+            closed_ever.update(closed)
+    assert closed_ever == set(gates.CHECKS) - {gates.targeting}
