@@ -1,11 +1,13 @@
 """How fast pages are answered: `python -m bench.pages`. 100,000 users, 50 contents with nested rules, 32 connections.
 
-Each page asks once for everything (200), and again with the tag that it got (304).
+Each page asks once for everything (200), and again with the tag that it got (304): at a steady rate, and then as fast
+as the answers come. The same load on a server that does nothing shows what is left to be won.
 """
 
 import argparse
 import datetime as dt
 import http.client
+import os
 import random
 import statistics
 import sys
@@ -22,7 +24,9 @@ from sqlalchemy.orm import Session
 
 from bench.gates import Gate, exit_code, rows
 from bench.machine import inspect
+from bench.paced import send_at
 from bench.payloads import Request
+from bench.processes import Server, free_port
 from bench.report import write
 from bench.rules import fill, rule
 from bench.sender import NOT_SENT, send
@@ -39,15 +43,21 @@ ASKING = 1_000
 PASSES = 3
 PASS_S = 4.0
 GATES_MS = {"200": 5.0, "304": 2.0}
+#: Questions a second, all connections together: 3.6 million page views in an hour.
+STEADY_PER_S = 1_000
+#: Steady or not, and the kind of answer.
+LOADS = [(steady, answer) for steady in (True, False) for answer in GATES_MS]
+NOTHING = "none: the server alone"
 BEGIN, END = "<!-- bench-pages:begin -->", "<!-- bench-pages:end -->"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One kind of answer on one kind of database, the medians of the passes."""
+    """One kind of answer under one kind of load on one kind of database, the medians of the passes."""
 
     database: str
     answer: str
+    is_steady: bool
     rate: float
     p50_ms: float
     p99_ms: float
@@ -67,19 +77,37 @@ def measure(stores: Stores, folder: Path, users: int) -> list[Figure]:
             _follow(session, workspace)
         engine.dispose()
         paths = [f"/browser/v1/content?workspace={workspace.key}&username=user-{n}" for n in range(ASKING)]
-        return [_figure(stores.kind, answer, ports(product), paths) for answer in GATES_MS]
+        figures = [_figure(stores.kind, kind, ports(product)[0], paths, steady) for steady, kind in LOADS]
     finally:
         stop(product)
+    return [*figures, *_nothing(folder, int(figures[0].kilobytes * 1024), paths)]
 
 
-def _figure(database: str, answer: str, where: list[int], paths: list[str]) -> Figure:
+def _nothing(folder: Path, size_bytes: int, paths: list[str]) -> list[Figure]:
+    """The same load on a server that does nothing."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.baselines.nothing", str(port), str(size_bytes)]
+    server = Server(command, os.environ, port, "/", folder / f"nothing-{port}.log")
+    server.start()
+    try:
+        return [_figure(NOTHING, kind, port, paths, steady) for steady, kind in LOADS]
+    finally:
+        server.stop()
+
+
+def _figure(database: str, answer: str, port: int, paths: list[str], is_steady: bool) -> Figure:
     loads, total = [], 0
     for _ in range(PASSES):
-        # Tags carry the minute where rules depend on time: none of a pass may fall into the next one.
-        time.sleep(60 - time.time() % 60)
-        tags, total = _tags(where[0], paths)
+        rest_s = 60 - time.time() % 60
+        if rest_s < PASS_S + 2:
+            # Tags carry the minute where rules depend on time: none of a pass may fall into the next one.
+            time.sleep(rest_s)
+        tags, total = _tags(port, paths)
         requests = [_request(path, tag if answer == "304" else None) for path, tag in zip(paths, tags, strict=True)]
-        load = send(requests * 40, where, CONNECTIONS, PASS_S)
+        if is_steady:
+            load = send_at(STEADY_PER_S, (requests * 40)[: int(STEADY_PER_S * PASS_S)], [port], CONNECTIONS)
+        else:
+            load = send(requests * 200, [port], CONNECTIONS, PASS_S)
         others = {status for status in load.statuses if status not in (NOT_SENT, int(answer))}
         if others:
             print(f"{answer}: also answered {sorted(others)}", file=sys.stderr)
@@ -87,6 +115,7 @@ def _figure(database: str, answer: str, where: list[int], paths: list[str]) -> F
     return Figure(
         database,
         answer,
+        is_steady,
         statistics.median(load.sent / load.elapsed_s for load in loads),
         statistics.median(load.percentile_ms(0.50) for load in loads),
         statistics.median(load.percentile_ms(0.99) for load in loads),
@@ -190,7 +219,7 @@ def gates(figures: Sequence[Figure]) -> list[Gate]:
     """What must hold on SQLite, which every installation starts with; Postgres is another process on the same cores."""
     return [
         Gate(
-            f"content of a page, {figure.answer}, p99 of {CONNECTIONS} connections on {figure.database}",
+            f"content of a page, {figure.answer}, p99 of {CONNECTIONS} connections, {_load(figure)}",
             f"<= {GATES_MS[figure.answer]:g} ms",
             f"{figure.p99_ms:.1f} ms",
             figure.p99_ms <= GATES_MS[figure.answer],
@@ -202,13 +231,18 @@ def gates(figures: Sequence[Figure]) -> list[Gate]:
 
 def markdown(heading: str, figures: Sequence[Figure]) -> str:
     """The table and its gates."""
-    lines = [heading, "", "| database | answer | answers/s | p50 ms | p99 ms | KB |", "|---|---|---|---|---|---|"]
+    head = "| database | load | answer | answers/s | p50 ms | p99 ms | KB |"
+    lines = [heading, "", head, "|---|---|---|---|---|---|---|"]
     lines += [
-        f"| {figure.database} | {figure.answer} | {figure.rate:,.0f} | {figure.p50_ms:.2f} | {figure.p99_ms:.2f} "
-        f"| {figure.kilobytes:.1f} |"
+        f"| {figure.database} | {_load(figure)} | {figure.answer} | {figure.rate:,.0f} | {figure.p50_ms:.2f} "
+        f"| {figure.p99_ms:.2f} | {figure.kilobytes:.1f} |"
         for figure in figures
     ]
     return "\n".join([*lines, *rows(gates(figures))]) + "\n"
+
+
+def _load(figure: Figure) -> str:
+    return f"{STEADY_PER_S:,}/s" if figure.is_steady else "as fast as answered"
 
 
 def main() -> int:

@@ -79,7 +79,9 @@ class Load:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
 
-class _Connection:
+class Sending:
+    """A connection and the request that is under way on it."""
+
     __slots__ = ("address", "answer", "index", "rest", "socket", "started_at")
 
     def __init__(self, address: tuple[str, int]) -> None:
@@ -126,7 +128,7 @@ class _Connection:
         return int(head[9:12]), _CLOSES.search(head) is not None
 
 
-class _Run:
+class Run:
     """One closed loop over the requests; every connection has one request under way."""
 
     def __init__(self, requests: Sequence[Request], ports: Sequence[int], connections: int, seconds: float | None):
@@ -136,48 +138,52 @@ class _Run:
         self._seconds = seconds
         self._next = 0
         self._poll = select.epoll()
-        self._open: dict[int, _Connection] = {}
+        self._open: dict[int, Sending] = {}
         for number in range(min(connections, len(requests))):
-            self._register(_Connection(("127.0.0.1", ports[number % len(ports)])))
+            self._register(Sending(("127.0.0.1", ports[number % len(ports)])))
 
     def loop(self, interrupt_after: int | None, interrupt: Callable[[], None] | None) -> None:
         self._deadline = time.perf_counter() + self._seconds if self._seconds is not None else float("inf")
         for idle in list(self._open.values()):
             self._begin(idle)
         while self._open:
-            ready = self._poll.poll(GIVE_UP_S)
-            if not ready:
+            if not self.take_in(GIVE_UP_S):
                 raise LoadStalled(LoadStalled.__doc__)
-            for descriptor, mask in ready:
-                connection = self._open.get(descriptor)
-                if connection is None:
-                    continue
-                try:
-                    if connection.rest:
-                        self._push(connection)
-                    if mask & ~select.EPOLLOUT:
-                        self._pull(connection)
-                except (ConnectionError, BrokenPipeError):
-                    self._lose(connection)
             if interrupt_after is not None and len(self.latencies) >= interrupt_after and interrupt is not None:
                 interrupt_after = None
                 interrupt()
+
+    def take_in(self, within_s: float) -> bool:
+        """Go on with every connection that is ready; false when none was in that time."""
+        ready = self._poll.poll(within_s)
+        for descriptor, mask in ready:
+            connection = self._open.get(descriptor)
+            if connection is None:
+                continue
+            try:
+                if connection.rest:
+                    self._push(connection)
+                if mask & ~select.EPOLLOUT:
+                    self._pull(connection)
+            except (ConnectionError, BrokenPipeError):
+                self._lose(connection)
+        return bool(ready)
 
     def close(self) -> None:
         for connection in self._open.values():
             connection.socket.close()
         self._poll.close()
 
-    def _register(self, connection: _Connection) -> None:
+    def _register(self, connection: Sending) -> None:
         self._open[connection.socket.fileno()] = connection
         self._poll.register(connection.socket.fileno(), select.EPOLLIN)
 
-    def _forget(self, connection: _Connection) -> None:
+    def _forget(self, connection: Sending) -> None:
         del self._open[connection.socket.fileno()]
         self._poll.unregister(connection.socket.fileno())
         connection.socket.close()
 
-    def _begin(self, connection: _Connection) -> None:
+    def _begin(self, connection: Sending) -> None:
         now = time.perf_counter()
         if self._next >= len(self.requests) or now >= self._deadline:
             self._forget(connection)
@@ -195,12 +201,12 @@ class _Run:
         if connection.rest:
             self._poll.modify(connection.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
-    def _push(self, connection: _Connection) -> None:
+    def _push(self, connection: Sending) -> None:
         connection.push()
         if not connection.rest:
             self._poll.modify(connection.socket.fileno(), select.EPOLLIN)
 
-    def _pull(self, connection: _Connection) -> None:
+    def _pull(self, connection: Sending) -> None:
         answer = connection.pull()
         if answer is None:
             return
@@ -211,11 +217,11 @@ class _Run:
         else:
             self._begin(connection)
 
-    def _lose(self, connection: _Connection) -> None:
+    def _lose(self, connection: Sending) -> None:
         """A request whose connection broke stays NO_ANSWER: it may or may not have been stored."""
         self._replace(connection)
 
-    def _replace(self, connection: _Connection) -> None:
+    def _replace(self, connection: Sending) -> None:
         self._forget(connection)
         try:
             connection.open()
@@ -239,7 +245,7 @@ def send(
     After `seconds` no further request starts. `interrupt` is called once, after so many answers; when the server does
     not come back at once, the load ends with what was acknowledged until then.
     """
-    run = _Run(requests, ports, connections, seconds)
+    run = Run(requests, ports, connections, seconds)
     gc.collect()
     gc.disable()  # a collection over a hundred thousand prepared requests would show as latency
     cpu, start = time.process_time(), time.perf_counter()
