@@ -22,7 +22,7 @@ MATCHES: Final[Mapping[str, str]] = {"all": "all of these", "any": "at least one
 #: Kinds of conditions in words, in the order in which they are offered.
 KINDS: Final[Mapping[str, str]] = {
     "trait": "Trait of the user",
-    "computed": "First seen, last seen, visits, e-mail",
+    "computed": "E-mail, visits, first or last seen",
     "group": "Group of the user",
     "event": "Event, so often",
     "content": "Other tour or checklist",
