@@ -13,6 +13,10 @@ from productfruits.adoption import vocabulary
 
 #: Under this name, which no item can have, a checklist keeps its own completion if the server found it out.
 WHOLE: Final = "*"
+#: A fresh start, which is no event of the vocabulary: a session in which nothing has happened yet. The last one is kept
+#: under a name that no item can have, so that what is told late of the time before it counts no more.
+RESET: Final = "checklist_reset"
+ANEW: Final = "^"
 #: Items are remembered up to this number: ids come from pages that anybody can imitate.
 ITEMS_LIMIT: Final = 100
 
@@ -83,6 +87,10 @@ class Happening:
 
 def advance(state: State, event: Happening) -> State:
     """The state after one more event; the same one where the event says nothing new."""
+    if not _is_after_reset(state, event):
+        return state
+    if event.raw == RESET:
+        return _begin_anew(state, event)
     said = _said(event)
     if event.session_id is None or event.session_id == state.session_id:
         advanced = _join(state, said)
@@ -154,6 +162,21 @@ def dump_items(state: State) -> dict[str, Any]:
 
 def load_items(stored: Mapping[str, Any]) -> dict[str, Item]:
     return {name: Item(**said) for name, said in stored.items()}
+
+
+def _begin_anew(state: State, event: Happening) -> State:
+    """Nothing is done, but what is told already of the time since."""
+    mark = {ANEW: Item(event.at, "reset", event.event_id)}
+    if not _is_newer(event, state):
+        since = {name: item for name, item in state.items.items() if item.at >= event.at}
+        return dataclasses.replace(state, items=since | mark, times_shown=1)
+    return State(session_id=event.session_id, items=mark, state_at=event.at)
+
+
+def _is_after_reset(state: State, event: Happening) -> bool:
+    """Whether the event is of no attempt before the last fresh start."""
+    began = state.items.get(ANEW)
+    return began is None or _is_newer(event, State(session_id=began.event_id, state_at=began.at))
 
 
 def _said(event: Happening) -> State:
@@ -256,7 +279,9 @@ def _union(one: Mapping[str, Item], other: Mapping[str, Item]) -> Mapping[str, I
     items = dict(one)
     for name, item in other.items():
         known = items.get(name)
-        if known is None:
+        if name == ANEW:
+            items[name] = max(item, known or item, key=lambda each: (each.at, each.event_id))
+        elif known is None:
             if len(items) < ITEMS_LIMIT:
                 items[name] = item
         else:

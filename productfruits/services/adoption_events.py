@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from productfruits.adoption import vocabulary
+from productfruits.adoption import states, vocabulary
 from productfruits.adoption.states import Happening
 from productfruits.identity.directory import Sighting
 from productfruits.models import Content, User, UserAlias
@@ -19,6 +19,8 @@ from productfruits.services import content_states, seen_messages
 from productfruits.services.content_states import Owner
 from productfruits.services.times import microseconds
 
+#: Type of the message by which a page begins a checklist anew. No event: it is stored nowhere and sent to nobody.
+RESET = "reset"
 #: Nobody can snooze for longer.
 LONGEST_SNOOZE = dt.timedelta(days=366)
 _ID_CHARACTERS = 200
@@ -57,16 +59,19 @@ class OfContent:
 
 
 def told(message: Message, received_at: dt.datetime) -> Told | None:
-    """What an adoption event says, or None for any other message."""
+    """What an adoption event or a reset says, or None for any other message."""
     said = message.properties
+    if message.type == RESET:
+        reset_id, about = message.message_id or "", said.get("checklist")
+        happening = Happening(states.RESET, _at(message, received_at), reset_id, session_id=reset_id)
+        return Told(reset_id, "checklist", _number(about), _slug(about), happening, is_preview=False)
     if message.type != "track" or said.get("source") != vocabulary.SOURCE:
         return None
     raw, event_id = said.get("raw_name"), _text(said.get("event_id"))
     event = vocabulary.EVENTS.get(raw) if type(raw) is str else None
     if event is None or event_id is None:
         return None
-    # As with traits: a clock that runs ahead must not win over everything said later.
-    at = microseconds(min(message.timestamp or received_at, received_at))
+    at = _at(message, received_at)
     snoozed_until = timestamps.parse(said.get("snoozed_until"))
     until = None if snoozed_until is None else microseconds(snoozed_until)
     return Told(
@@ -142,6 +147,11 @@ def _owners(session: Session, workspace_id: int, sighting: Sighting) -> list[Own
         elif kind == "anonymous_id":
             owners.append(("visitor", value))
     return owners
+
+
+def _at(message: Message, received_at: dt.datetime) -> int:
+    # As with traits: a clock that runs ahead must not win over everything said later.
+    return microseconds(min(message.timestamp or received_at, received_at))
 
 
 def _text(value: Any) -> str | None:

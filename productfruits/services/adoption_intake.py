@@ -18,7 +18,7 @@ from productfruits.adoption.subjects import Subject
 from productfruits.identity.directory import Directory, Person, Placement, Sighting
 from productfruits.models import Event
 from productfruits.services import content_states, own_events
-from productfruits.services.adoption_events import OfContent, Told, event_digest
+from productfruits.services.adoption_events import RESET, OfContent, Told, event_digest
 from productfruits.services.arrivals import PreparedMessage
 from productfruits.services.content_states import Owner, States
 from productfruits.services.own_events import OwnEvent
@@ -68,7 +68,7 @@ class Following:
         holder = self._holder(placement)
         if holder is None:
             return
-        began = None if message.told is None else self._advance(holder, message.told)
+        began = None if message.told is None or not _may(placement) else self._advance(holder, message.told)
         if not self._waiting.checklists:
             return
         if handed_over:
@@ -237,6 +237,12 @@ class Following:
         event, after = own_events.make(self._workspace_id, checklist, holder.states[content_id], raw, own, placement)
         self._set(holder, content_id, after)
         self._written.append((holder, event))
+
+
+def _may(placement: Placement) -> bool:
+    """Whoever is known by a username begins anew by that name alone: an anonymous id is less than that (rule 10)."""
+    sighting, person = placement.sighting, placement.user
+    return sighting.kind != RESET or sighting.user_id is not None or person is None or person.username is None
 
 
 def _owner(holder: _Holder) -> Owner | None:

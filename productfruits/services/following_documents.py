@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from productfruits.adoption.states import WHOLE, State
+from productfruits.adoption.states import ANEW, WHOLE, State
 from productfruits.models import Content
 from productfruits.services.content_states import Followed
 from productfruits.services.documents import Document
@@ -39,7 +39,7 @@ def items(state: State) -> Document:
     return {
         name: {"at": moment(item.at), "how": item.how, "event_id": item.event_id, "reported": item.reported}
         for name, item in state.items.items()
-        if name != WHOLE
+        if name not in (WHOLE, ANEW)
     }
 
 

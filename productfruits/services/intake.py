@@ -206,7 +206,9 @@ def _following(session: Session, workspace_id: int, group: _Group, directory: Di
 
 
 def _is_kept(placement: Placement | None) -> bool:
-    return placement is not None and placement.verdict == "stored" and not placement.dropped
+    if placement is None or placement.sighting.kind == adoption_events.RESET:
+        return False
+    return placement.verdict == "stored" and not placement.dropped
 
 
 def _offer(candidate: _Candidate) -> Offer:

@@ -119,6 +119,8 @@ export interface ProductFruits {
       /** Shows it and opens it, also after it was dismissed or completed. */
       open(id: ContentId): boolean;
       close(id: ContentId): void;
+      /** The user or visitor begins it anew, here and on every device. False where there is no such checklist for them. */
+      resetForCurrentUser(id: ContentId): boolean;
       isChecklistEligible(id: ContentId): Promise<"eligible" | "not_eligible">;
       listen(event: RawName, heard: (id: number, properties: EventProperties) => void): () => void;
     };

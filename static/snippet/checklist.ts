@@ -106,6 +106,8 @@ export function runChecklist(
     },
     toggle,
     refresh() {
+      // Begun anew, here or elsewhere: another attempt, which takes its own turn.
+      if ((state().session_id ?? session) !== session) return stop();
       // The service may have found the last item done meanwhile, and says so itself.
       if (isOver(state()) && !wasOver) celebrate();
       else {

@@ -94,6 +94,7 @@ export function openApi(service: () => Service | null, reporter: Reporter, loade
         const run = director()?.checklist();
         if (run?.checklist.id === director()?.find(id)?.id) run?.toggle(false);
       },
+      resetForCurrentUser: (id) => service()?.restart(id) ?? false,
       isChecklistEligible: eligible,
       listen: listen("checklist"),
     },

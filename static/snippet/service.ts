@@ -12,7 +12,7 @@ import { onNavigation } from "./navigation";
 import { openOutbox } from "./outbox";
 import type { Reporter } from "./report";
 import { isSafe } from "./richtext";
-import type { GateReport, UserData } from "./snippet";
+import type { ContentId, GateReport, UserData } from "./snippet";
 import { openStage } from "./stage";
 import { openStates, type States } from "./states";
 import { ofTab, type Store } from "./store";
@@ -34,6 +34,7 @@ export interface Service {
   analytics: Analytics;
   settings(): Answer["settings"];
   put(message: object): void;
+  restart(checklist: ContentId): boolean;
   say(user: UserData): void;
   reset(): void;
   track(name: string, attributes: object, forward: boolean): void;
@@ -158,6 +159,18 @@ export function startService({ config, store, identity, reporter, language, prev
     analytics,
     settings: () => settings,
     put,
+    restart(id) {
+      const checklist = director.find(id);
+      if (checklist?.kind !== "checklist") return false;
+      const session_id = uuid();
+      // What happens in a preview is not kept.
+      if (!preview) put({ type: "reset", message_id: session_id, checklist: checklist.id });
+      store.write(`open:${checklist.id}`, null);
+      states.change(checklist, { state: "not_started", session_id, items: {} });
+      director.update();
+      sync.within(0);
+      return true;
+    },
     say(user) {
       if (identity.say(user)) changed();
       identified(user);

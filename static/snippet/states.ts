@@ -41,15 +41,16 @@ export function openStates(store: Store, changed: () => void): States {
     const known = told.get(content.id) ?? { state: "not_started" };
     const here = book.states[content.id];
     if (!here) return known;
-    const isFurther = isOver(known) && known.session_id === here.session_id;
-    return { ...known, ...here, ...(isFurther && { state: known.state }), items: { ...known.items, ...here.items } };
+    // Of another attempt nothing counts any more: what it had done is here, too, unless this one began anew.
+    const same = known.session_id === here.session_id ? known : here;
+    return { ...known, ...here, ...(isOver(same) && { state: same.state }), items: { ...same.items, ...here.items } };
   };
 
   return {
     of,
     change(content, change) {
       book.states[content.id] = { ...of(content), ...change, at: Date.now() };
-      if (isOver(book.states[content.id])) ended.add(content.id);
+      ended[isOver(book.states[content.id]) ? "add" : "delete"](content.id);
       save();
     },
     mayStart(content) {

@@ -1,6 +1,7 @@
 """How steps find their elements and lead on, and what is and is not sent while the service or the user says no."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
@@ -139,6 +140,77 @@ def test_a_page_can_do_by_its_own_code_what_a_user_does(world: SnippetWorld, pag
     assert reasons == {"auto", "api", "tour"}
     report = page.evaluate("productFruits.debug()")
     assert {each["name"] for each in report} >= {first, second, key}
+
+
+def test_a_checklist_begins_anew_in_every_tab_after_a_reload_and_on_another_device(
+    world: SnippetWorld, page: Page, browser: Browser
+) -> None:
+    user = world.user()
+    document = checklist(item("a"), item("b", "api"), targeting=for_user(user), open=True, completion=None)
+    key = world.publish("checklist", document)
+    checklists = "productFruits.api.checklists"
+    started = (
+        "window.heard = []; addEventListener('productfruits:checklist_started', ({detail}) => heard.push(detail));"
+    )
+    address = world.site(init={"username": user}, script=started)
+
+    def panel(of: Page) -> Any:
+        return of.locator("product-fruits #panel")
+
+    page.goto(address)
+    expect(panel(page)).to_contain_text("0 of 2 done")
+    other = page.context.new_page()
+    other.goto(address)
+    expect(panel(other)).to_contain_text("0 of 2 done")
+    panel(other).get_by_role("button", name="A", exact=True).click()
+    expect(panel(other)).to_contain_text("1 of 2 done")
+    # In the middle of it, by the tab that does not show it.
+    assert page.evaluate(f"{checklists}.resetForCurrentUser('nothing')") is False
+    assert page.evaluate(f"{checklists}.resetForCurrentUser('{key}')") is True
+    expect(panel(other)).to_contain_text("0 of 2 done")
+    # At the end of it, by the tab that does.
+    assert other.evaluate(f"['a', 'b'].map((id) => {checklists}.markItemAsDone(id))") == [True, True]
+    expect(panel(other)).to_have_count(0)
+    assert other.evaluate(f"{checklists}.getChecklists()[0].state") == "finished"
+    page.bring_to_front()
+    page.mouse.click(5, 300)
+    expect(panel(page)).to_have_count(0)
+    assert page.evaluate(f"{checklists}.resetForCurrentUser({{}})") is False
+    page.evaluate(f"{checklists}.resetForCurrentUser('{key}')")
+    expect(panel(page)).to_contain_text("0 of 2 done")
+    # The same attempt in the other tab, and after a reload.
+    other.bring_to_front()
+    other.mouse.click(5, 300)
+    expect(panel(other)).to_contain_text("0 of 2 done")
+    other.close()
+    done = ["checklist_item_completed", "checklist_item_completed", "checklist_completed"]
+    wanted = ["checklist_started", "checklist_item_clicked", done[0], "checklist_started", *done, "checklist_started"]
+
+    def told() -> list[str]:
+        return [each for each in world.adoption_events(user) if each != "checklist_viewed"]
+
+    assert until(told, wanted) == wanted
+    page.reload()
+    expect(panel(page)).to_contain_text("0 of 2 done")
+    assert page.evaluate("heard") == []
+    # Another device knows only the store.
+    context = browser.new_context()
+    device = context.new_page()
+    device.goto(address)
+    expect(panel(device)).to_contain_text("0 of 2 done")
+    panel(device).get_by_role("button", name="A", exact=True).click()
+    expect(panel(device)).to_contain_text("1 of 2 done")
+    device.evaluate(f"{checklists}.resetForCurrentUser('{key}')")
+    expect(panel(device)).to_contain_text("0 of 2 done")
+    # A page that was open meanwhile hears of it when it asks, and begins the same attempt.
+    sessions = device.evaluate("heard.map(({properties}) => properties.session_id)")
+    assert len(sessions) == 1
+    page.evaluate("history.pushState({}, '', '#elsewhere')")
+    expect(panel(page)).to_contain_text("0 of 2 done")
+    state = world.content(username=user)["contents"][0]["state"]
+    assert (state["state"], state["session_id"], state["items"]) == ("in_progress", sessions[0], {})
+    context.close()
+    assert page.evaluate("heard") == []
 
 
 def test_nothing_leaves_the_page_before_consent_and_with_do_not_track(world: SnippetWorld, browser: Browser) -> None:

@@ -411,6 +411,34 @@ class TestReports:
         event = pages.row(Event, name="Project Created")
         assert (event.content_id, event.properties) == (None, {"n": 1})
 
+    def test_a_checklist_begins_anew_for_whoever_the_page_speaks_for_and_nobody_else(self, pages: Pages) -> None:
+        content_id = pages.publish("checklist", checklist(look={"by": "click"}, ask={"by": "click"}), "start")
+        session_id = "01900000-0000-7000-8000-000000000001"
+        for name in ("ada", "bob"):
+            begun = told("checklist_started", content_id, session_id)
+            done = told("checklist_item_completed", content_id, session_id, item_id="look", how="click")
+            assert pages.report(begun, done, username=name).json["accepted"] == 2
+        before = pages.get(username="ada")
+        assert set(shown(before)["start"]["state"]["items"]) == {"look"}
+        reset = {"type": "reset", "message_id": "01900000-0001-7000-8000-000000000001", "checklist": "start"}
+        assert pages.report(reset, username="ada").json["accepted"] == 1
+        assert pages.report(reset, username="ada").json["duplicates"] == 1
+        after = pages.get(username="ada", tag=before.headers["etag"])
+        state = shown(after)["start"]["state"]
+        assert (state["state"], state["session_id"], state["items"]) == ("not_started", reset["message_id"], {})
+        assert shown(after)["start"]["eligible"]
+        assert set(shown(pages.get(username="bob"))["start"]["state"]["items"]) == {"look"}
+        # Signed users begin anew by their own hash, and by nothing else.
+        secret = pages.secret()
+        pages.settings(verification="enforced")
+        pages.forget()
+        again = {**reset, "message_id": "01900000-0002-7000-8000-000000000001"}
+        for wrong in ({}, {"hash": verification.sign(secret, "ada")}):
+            assert pages.report(again, username="bob", anonymous_id="x", **wrong).status == 401
+        signed = {"username": "bob", "hash": verification.sign(secret, "bob")}
+        assert pages.report(again, **signed).status == 202
+        assert shown(pages.get(**signed))["start"]["state"]["items"] == {}
+
     def test_previews_count_nowhere(self, pages: Pages) -> None:
         first = pages.publish("tour", tour("welcome"), "first")
         assert pages.report(told("tour_started", first, is_preview=True), username="ada").json["ignored"] == 1
@@ -434,13 +462,14 @@ class TestReports:
             {"type": "track", "event": "Did"},
             {"type": "track", "event_id": "e-1", "event": ""},
             {"type": "track", "event_id": "x" * 300, "event": "Did"},
+            {"type": "reset", "checklist": 1},
         ]
         good = {"type": "track", "event_id": "e-2", "event": "Did", "timestamp": {"no": "time"}, "properties": [1]}
         assert pages.report(*bad, good, username="ada").json == {
             "accepted": 1,
             "duplicates": 0,
             "ignored": 0,
-            "rejected": 5,
+            "rejected": 6,
         }
 
 

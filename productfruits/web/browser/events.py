@@ -1,4 +1,4 @@
-"""What a page reports: adoption events, events of the customer's own, and traits. No Flask in here."""
+"""What a page reports: adoption events, events of the customer's own, traits, fresh starts. No Flask in here."""
 
 import datetime as dt
 import uuid
@@ -11,6 +11,7 @@ import structlog
 from productfruits.adoption import vocabulary
 from productfruits.segment import timestamps
 from productfruits.segment.messages import Message, Parsed, Refusal
+from productfruits.services.adoption_events import RESET
 from productfruits.services.arrivals import Arrival, Receipt
 from productfruits.services.sites import Site
 from productfruits.web.browser import answers
@@ -32,9 +33,10 @@ SOURCE = "snippet"
 TRUST: Final = "public"
 _ID_BYTES = 512
 WORDS = {
-    "not_an_object": "A message must be a JSON object with type track or identify.",
-    "unknown_type": "A page reports messages of type track or identify.",
+    "not_an_object": "A message must be a JSON object with a type.",
+    "unknown_type": "A page reports messages of type track, identify or reset.",
     "no_event_id": "A track needs an event_id, a text of 1 to 200 characters: by it the event counts once.",
+    "no_message_id": "A reset needs a message_id, a text of 1 to 200 characters: by it the checklist begins anew once.",
     "no_event": "A track needs the name of the event, a text of 1 to 128 characters.",
 }
 _EVENT_CHARACTERS = 128
@@ -136,8 +138,8 @@ def _message(speaker: Speaker, said: Any, ahead: dt.timedelta, now: dt.datetime)
     at = _time(said.get("timestamp"), ahead, now)
     match said.get("type"):
         case "track":
-            name, event_id = said.get("event"), said.get("event_id")
-            if type(event_id) is not str or not 0 < len(event_id.strip()) <= _EVENT_ID_CHARACTERS:
+            name, event_id = said.get("event"), _id(said.get("event_id"))
+            if event_id is None:
                 raise _Refused("no_event_id")
             if type(name) is not str or not 0 < len(name.strip()) <= _EVENT_CHARACTERS:
                 raise _Refused("no_event")
@@ -146,16 +148,24 @@ def _message(speaker: Speaker, said: Any, ahead: dt.timedelta, now: dt.datetime)
             if known is not None:
                 if properties.get("is_preview") is True:
                     return None
-                own = {"raw_name": name, "event_id": event_id.strip(), "source": vocabulary.SOURCE}
-                return _track(speaker, known.name, event_id.strip(), {**properties, **own}, at)
-            return _track(speaker, name.strip(), event_id.strip(), properties, at)
+                own = {"raw_name": name, "event_id": event_id, "source": vocabulary.SOURCE}
+                return _track(speaker, known.name, event_id, {**properties, **own}, at)
+            return _track(speaker, name.strip(), event_id, properties, at)
         case "identify":
-            message_id = said.get("message_id")
-            if type(message_id) is not str or not 0 < len(message_id.strip()) <= _EVENT_ID_CHARACTERS:
-                message_id = str(uuid.uuid4())
-            return _of(speaker, "identify", message_id.strip(), None, _object(said.get("traits")), {}, at)
+            message_id = _id(said.get("message_id")) or str(uuid.uuid4())
+            return _of(speaker, "identify", message_id, None, _object(said.get("traits")), {}, at)
+        case "reset":
+            reset_id = _id(said.get("message_id"))
+            if reset_id is None:
+                raise _Refused("no_message_id")
+            return _of(speaker, RESET, reset_id, None, {}, {"checklist": said.get("checklist")}, at)
         case _:
             raise _Refused("unknown_type")
+
+
+def _id(said: Any) -> str | None:
+    text = said.strip() if type(said) is str else ""
+    return text if 0 < len(text) <= _EVENT_ID_CHARACTERS else None
 
 
 def _track(speaker: Speaker, name: str, event_id: str, properties: Mapping[str, Any], at: dt.datetime) -> Message:

@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from productfruits.adoption import vocabulary
-from productfruits.adoption.states import NOTHING, WHOLE, Happening, Item, State, advance, current_step, merge, report
+from productfruits.adoption.states import (
+    ANEW,
+    NOTHING,
+    RESET,
+    WHOLE,
+    Happening,
+    Item,
+    State,
+    advance,
+    current_step,
+    merge,
+    report,
+)
 
 STEPS = ("welcome", "invite", "done")
 #: Session ids of both sorts: those that tell their beginning, and those that do not.
@@ -25,10 +37,10 @@ def after(*events: Happening, state: State = NOTHING) -> State:
     return state
 
 
-def drawn(session_ids: tuple[str, ...]) -> st.SearchStrategy[Happening]:
+def drawn(session_ids: tuple[str, ...], kind: str = "") -> st.SearchStrategy[Happening]:
     return st.builds(
         Happening,
-        raw=st.sampled_from(tuple(vocabulary.EVENTS)),
+        raw=st.sampled_from([raw for raw in vocabulary.EVENTS if raw.startswith(kind)]),
         at=st.integers(1, 6),
         event_id=st.sampled_from(("e1", "e2", "e3")),
         version=st.integers(1, 2),
@@ -70,6 +82,52 @@ def test_merging_two_users_does_not_depend_on_which_is_kept(one: list[Happening]
     assert merge(first, second) == merge(second, first)
     assert merge(first, first) == first
     assert merge(first, NOTHING) == merge(NOTHING, first)
+
+
+def reset(at: int, reset_id: str) -> Happening:
+    return Happening(RESET, at, reset_id, session_id=reset_id)
+
+
+@given(st.lists(drawn(V7[:1], "checklist"), max_size=8), st.lists(drawn(V7[1:], "checklist"), max_size=8), st.data())
+def test_nothing_of_the_time_before_a_fresh_start_comes_back_however_late_it_is_told(
+    before: list[Happening], since: list[Happening], data: st.DataObject
+) -> None:
+    begun = reset(3, "01900000-0000-7000-8000-000000000002")
+    wanted = after(begun, *since)
+    early = data.draw(st.integers(0, len(before)))
+    late = [(data.draw(st.integers(0, len(since))), event) for event in (*before[early:], begun)]
+    mixed = list(since)
+    for place, event in sorted(late, key=lambda each: each[0], reverse=True):
+        mixed.insert(place, event)
+    assert after(*before[:early], begun, *mixed) == wanted
+
+
+def test_a_fresh_start_goes_by_time_where_sessions_tell_none() -> None:
+    done = after(happening("checklist_started", 1), happening("checklist_item_completed", 2, item_id="a", how="click"))
+    anew = after(reset(5, "r-1"), state=done)
+    assert (anew.state, anew.times_shown, set(anew.items)) == ("not_started", 0, {ANEW})
+    assert after(happening("checklist_completed", 4), state=anew) is anew
+    again = after(happening("checklist_started", 6, "s-2"), state=anew)
+    assert (again.state, again.times_shown, set(again.items)) == ("in_progress", 1, {ANEW})
+
+
+def test_a_fresh_start_that_is_told_late_or_again_takes_nothing_that_came_after_it() -> None:
+    state = after(
+        happening("checklist_item_completed", 2, item_id="a", how="click"),
+        happening("checklist_started", 6, "s-2"),
+        happening("checklist_item_completed", 7, "s-2", item_id="b", how="click"),
+    )
+    told = after(reset(5, "r-1"), state=state)
+    assert (told.state, told.session_id, set(told.items)) == ("in_progress", "s-2", {ANEW, "b"})
+    assert after(reset(5, "r-1"), reset(4, "r-0"), state=told) is told
+    assert set(after(reset(9, "r-2"), state=told).items) == {ANEW}
+
+
+def test_the_last_fresh_start_of_two_users_who_are_one_counts() -> None:
+    one, other = after(reset(5, "r-1")), after(reset(7, "r-2"), happening("checklist_started", 8, "s-2"))
+    both = merge(one, other)
+    assert both == merge(other, one)
+    assert (both.session_id, both.items[ANEW].event_id) == ("s-2", "r-2")
 
 
 def test_a_tour_from_start_to_end() -> None:
