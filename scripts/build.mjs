@@ -118,7 +118,7 @@ async function buildSnippet() {
   });
   // Once more, for a twentieth less. What is unsafe would be so for code that replaces RegExp or Error, or that depends on
   // how an object becomes text.
-  const compress = { passes: 3, unsafe: true, unsafe_arrows: true, pure_getters: true };
+  const compress = { passes: 5, booleans: false, unsafe: true, unsafe_arrows: true, pure_getters: true };
   const options = { ecma: 2020, toplevel: true, compress };
   const { code } = await minify(bundle.outputFiles[0].text, options);
   writeFileSync(join(built, "snippet.js"), `${code}\n`);

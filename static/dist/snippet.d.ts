@@ -119,6 +119,11 @@ export interface ProductFruits {
       /** Shows it and opens it, also after it was dismissed or completed. */
       open(id: ContentId): boolean;
       close(id: ContentId): void;
+      /**
+       * Shows it inside an element of the page, open and instead of its launcher. With checkEligibility false also if it
+       * would not start by itself. Returns its undo.
+       */
+      injectToElement(id: ContentId, element: Element, options?: { checkEligibility?: boolean }): () => void;
       /** The user or visitor begins it anew, here and on every device. False where there is no such checklist for them. */
       resetForCurrentUser(id: ContentId): boolean;
       isChecklistEligible(id: ContentId): Promise<"eligible" | "not_eligible">;

@@ -93,7 +93,7 @@ export function showCard(
     if (event.key === "Escape") return answers.close("escape");
     const turn = { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
     const wanted = ["back", "", "next finish"][1 + (getComputedStyle(card).direction === "rtl" ? -turn : turn)];
-    const found = turn && step.buttons.find((button) => wanted?.includes(button.action.do));
+    const found = turn && step.buttons.find((button) => (wanted as string).includes(button.action.do));
     if (found) answers.press(found);
   };
 

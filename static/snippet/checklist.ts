@@ -10,6 +10,8 @@ import { isOver } from "./states";
 import { uuid } from "./uuid";
 
 export interface ChecklistWorld extends Page {
+  /** It is open for good, in an element of the page. */
+  isInside?: boolean;
   startTour(key: string): void;
   changed(run: ChecklistRun): void;
 }
@@ -79,8 +81,19 @@ export function runChecklist(
     report("checklist_dismissed", { end_reason: "dismiss_button" });
     toggle(false);
   };
+  const begin = () => {
+    session = state().session_id ?? "";
+    wasOver = isOver(state());
+    if (!(session && ["in_progress", "completed"].includes(state().state))) {
+      session = uuid();
+      change({ state: "in_progress" });
+      report("checklist_started");
+    }
+    if (!wasOver && (isOpen || world.isInside)) report("checklist_viewed");
+    show();
+  };
   const show = () => {
-    const now = () => ({ state: state(), isOpen });
+    const now = () => ({ state: state(), isOpen: isOpen || !!world.isInside });
     panel ??= showPanel(world.stage, checklist, world.fill(), now, { toggle, act, dismiss });
   };
   const hide = () => {
@@ -106,8 +119,8 @@ export function runChecklist(
     },
     toggle,
     refresh() {
-      // Begun anew, here or elsewhere: another attempt, which takes its own turn.
-      if ((state().session_id ?? session) !== session) return stop();
+      // Begun anew, here or elsewhere.
+      if ((state().session_id ?? session) !== session && !isOver(state())) begin();
       // The service may have found the last item done meanwhile, and says so itself.
       if (isOver(state()) && !wasOver) celebrate();
       else {
@@ -115,17 +128,12 @@ export function runChecklist(
         panel?.draw();
       }
     },
-    hide: (hidden) => (hidden ? hide() : show()),
+    hide: (hidden) => (hidden ? hide : show)(),
     stop: hide,
   };
-  if (reason === "silent") return run;
-  if (!session || !["in_progress", "completed"].includes(state().state)) {
-    session = uuid();
-    change({ state: "in_progress" });
-    report("checklist_started");
+  if (reason !== "silent") {
+    begin();
+    settle();
   }
-  if (isOpen && !wasOver) report("checklist_viewed");
-  show();
-  settle();
   return run;
 }

@@ -1,6 +1,6 @@
 // Whose turn it is: of everything that may show, one tour and one checklist.
 
-import { type ChecklistRun, runChecklist } from "./checklist";
+import { type ChecklistRun, type ChecklistWorld, runChecklist } from "./checklist";
 import type { Answer, Checklist, Content, Rule, Tour } from "./content";
 import { listen, settled, together, type Undo } from "./edge";
 import type { Page } from "./page";
@@ -14,6 +14,8 @@ export interface Director {
   use(answer: Answer | null): void;
   /** Looks anew: the page, the tab, the states have changed. */
   update(): void;
+  /** The same, once whoever called us is done. */
+  soon(): void;
   of<K extends Content["kind"]>(kind: K): Extract<Content, { kind: K }>[];
   find(id: ContentId): Content | undefined;
   /** Why the page does not let it show; null when it does. */
@@ -22,6 +24,8 @@ export interface Director {
   checklist(): ChecklistRun | null;
   startTour(id: ContentId, reason: StartReason): boolean;
   openChecklist(id: ContentId): boolean;
+  /** Shows a checklist in an element of the page and nowhere else, until undone or until somebody else comes. */
+  inject(id: ContentId, element: Element, mustBeDue?: boolean): Undo | undefined;
   complete(checklist: ContentId, item: string, how: "click" | "tour" | "api"): boolean;
   undo: Undo;
 }
@@ -37,6 +41,8 @@ export function openDirector(world: DirectorWorld): Director {
   let tour: TourRun | null = null;
   let checklist: ChecklistRun | null = null;
   let unwatch: Undo = () => {};
+  /** By the number of the content: what stands in elements of the page. */
+  const injected = new Map<number, ChecklistRun>();
 
   const held = (content: Content) => failing(content.rule, world.language());
   const find = (id: ContentId) => contents.find((content) => content.id === id || content.key === `${id}`);
@@ -91,6 +97,7 @@ export function openDirector(world: DirectorWorld): Director {
     if (!leads()) return stopAll();
     turnOfTours();
     turnOfChecklists();
+    injected.forEach((run, id) => (find(id) ? run.refresh() : run.stop()));
     awaitElements();
     checklist?.hide(Boolean(tour?.isShowing()));
   };
@@ -99,16 +106,17 @@ export function openDirector(world: DirectorWorld): Director {
   const turnOfChecklists = () => {
     if (checklist) {
       const still = find(checklist.checklist.id);
-      if (still && !held(still)) return checklist.refresh();
+      if (still && !held(still) && !injected.has(still.id)) return checklist.refresh();
       checklist.stop();
       checklist = null;
     }
-    const next = due("checklist")[0];
+    const next = due("checklist").filter(({ id }) => !injected.has(id))[0];
     if (next) checklist = open(next, "auto");
   };
-  const open = (next: Checklist, reason: "auto" | "api" | "silent") =>
+  const open = (next: Checklist, reason: "auto" | "api" | "silent", inside?: Partial<ChecklistWorld>) =>
     runChecklist(next, reason, {
       ...world,
+      ...inside,
       startTour: (key) => startTour(key, "checklist"),
       changed(run) {
         if (checklist === run) checklist = null;
@@ -140,22 +148,25 @@ export function openDirector(world: DirectorWorld): Director {
   };
   const complete = (id: ContentId, item: string, how: "click" | "tour" | "api"): boolean => {
     const found = find(id);
-    if (found?.kind !== "checklist") return false;
-    if (checklist?.checklist.id === found.id) return checklist.complete(item, how);
-    // What is done is done, also while it is not its turn to show.
-    return isBegun(found) && open(found, "silent").complete(item, how);
+    // What is done is done, also while it is not its turn to show; what shows hears of it by its state.
+    return found?.kind === "checklist" && isBegun(found) && open(found, "silent").complete(item, how);
+  };
+  const clear = () => {
+    stopAll();
+    injected.forEach((run) => run.stop());
   };
   const resized = settled(200, update);
 
   return {
     use(answer) {
       contents = answer?.contents ?? [];
-      if (!answer) return stopAll();
+      if (!answer) return clear();
       if (tour && !find(tour.tour.id)) tour.end("dismissed", "unpublished");
       update();
       if (leads()) answer.completed.forEach(doneByTour);
     },
     update,
+    soon: afterwards.soon,
     of,
     find,
     held,
@@ -172,7 +183,17 @@ export function openDirector(world: DirectorWorld): Director {
       checklist.toggle(true);
       return true;
     },
+    inject(id, element, mustBeDue) {
+      const next = find(id);
+      if (next?.kind !== "checklist" || injected.has(next.id) || (mustBeDue !== false && !isDue(next))) return;
+      const stage = world.stage.inside(element);
+      const run = open(next, "api", { stage, isInside: true });
+      run.stop = together(afterwards.soon, () => injected.delete(next.id), stage.undo, run.stop);
+      injected.set(next.id, run);
+      update();
+      return run.stop;
+    },
     complete,
-    undo: together(listen(window, "resize", resized.soon), resized.undo, afterwards.undo, stopAll),
+    undo: together(listen(window, "resize", resized.soon), resized.undo, afterwards.undo, clear),
   };
 }

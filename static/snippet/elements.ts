@@ -10,7 +10,7 @@ export function h(named: string, attributes: Record<string, unknown> = {}, ...ch
   const element = document.createElement(tag);
   element.className = classes.join(" ");
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") Object.assign(element, { [name]: guarded(value as () => void) });
+    if (typeof value === "function") (element as unknown as Record<string, unknown>)[name] = guarded(value as () => void);
     else if (value !== false && value != null) element.setAttribute(name, `${value}`);
   }
   element.append(...(children.filter(Boolean) as Node[]));

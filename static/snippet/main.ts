@@ -33,7 +33,7 @@ function start(): void {
   let name = config.name;
   if (taken && !(taken instanceof Element)) {
     name = OTHER_NAME;
-    warn(`window.${config.name} is another script's, so this is window.${name} (see data-global)`);
+    warn(`window.${config.name} is taken: this is window.${name} (data-global)`);
     if (page[name]) return;
   }
   const preview = takePreview();

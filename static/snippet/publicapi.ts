@@ -7,8 +7,9 @@ import type { Reporter } from "./report";
 import type { Service } from "./service";
 import type { ContentId, ProductFruits, RawName } from "./snippet";
 
-const TOUR_STATES: Record<string, "finished" | "skipped"> = { completed: "finished", dismissed: "skipped" };
-const CHECKLIST_STATES: Record<string, "finished" | "disposed"> = { completed: "finished", dismissed: "disposed" };
+/** Their names of ends: of a dismissal, and of what has not ended. */
+const named = <D, E>({ state }: State, dismissed: D, other: E) =>
+  state === "completed" ? ("finished" as const) : state === "dismissed" ? dismissed : other;
 /** Their names of events, and ours. */
 const ALIASES: Record<string, RawName> = {
   "tour-finished": "tour_completed",
@@ -43,7 +44,7 @@ export function openApi(service: () => Service | null, reporter: Reporter, loade
       id: tour.id,
       key: tour.key,
       name: tour.name,
-      state: TOUR_STATES[stateOf(tour).state] ?? ("not_finished" as const),
+      state: named(stateOf(tour), "skipped" as const, "not_finished" as const),
       isRunning: Boolean(step),
       currentCard: step ? { id: step.id, name: step.name } : null,
     };
@@ -56,7 +57,7 @@ export function openApi(service: () => Service | null, reporter: Reporter, loade
       id: checklist.id,
       key: checklist.key,
       name: checklist.name,
-      state: CHECKLIST_STATES[state.state] ?? (doneCount(checklist, state) ? ("in_progress" as const) : ("not_touched" as const)),
+      state: named(state, "disposed" as const, doneCount(checklist, state) ? ("in_progress" as const) : ("not_touched" as const)),
       items: checklist.items.map((item) => ({ internalId: item.id, name: item.title, state: itemState(item) })),
     };
   };
@@ -66,9 +67,9 @@ export function openApi(service: () => Service | null, reporter: Reporter, loade
       getTours: () => all("tour").map(tourInfo),
       tryStartTour: (id) => director()?.startTour(id, "api") ?? false,
       markAs(id, state) {
-        if (!running(id) && !director()?.startTour(id, "api")) return false;
-        director()?.tour()?.end(state === "finished" ? "completed" : "dismissed", "api");
-        return true;
+        const isThere = !!running(id) || !!director()?.startTour(id, "api");
+        if (isThere) director()?.tour()?.end(state === "finished" ? "completed" : "dismissed", "api");
+        return isThere;
       },
       advanceToNextStep(id) {
         running(id)?.next();
@@ -94,12 +95,14 @@ export function openApi(service: () => Service | null, reporter: Reporter, loade
         const run = director()?.checklist();
         if (run?.checklist.id === director()?.find(id)?.id) run?.toggle(false);
       },
+      injectToElement: (id, element, options) =>
+        director()?.inject(id, element, options?.checkEligibility) ?? (() => {}),
       resetForCurrentUser: (id) => service()?.restart(id) ?? false,
       isChecklistEligible: eligible,
       listen: listen("checklist"),
     },
     events: {
-      track: (name, attributes = {}, options = {}) => service()?.track(name, attributes, Boolean(options.forwardToIntegrations)),
+      track: (name, attributes = {}, options) => service()?.track(name, attributes, Boolean(options?.forwardToIntegrations)),
     },
     analytics: {
       forwardEvent: (heard) => reporter.listen((_, name, properties) => heard(name, properties)),

@@ -25,7 +25,7 @@ export function openReporter(service: () => Service | null, isPreview: boolean):
   const tell = (message: Message) => {
     const { put, settings, analytics } = service() ?? {};
     put?.(message);
-    const { to_segment = true, event_names = {} } = settings?.() ?? {};
+    const { to_segment, event_names = {} } = settings?.() ?? {};
     const raw = message.event as RawName;
     const renamed = event_names[raw];
     // tour_step_viewed -> Tour Step Viewed

@@ -1,7 +1,7 @@
 // Everything that runs once the user may be asked about: wired here, undone as one.
 
 import { type Analytics, connectAnalytics } from "./analytics";
-import { openApi } from "./api";
+import { filler } from "./texts";
 import type { Config } from "./config";
 import type { Answer, Message } from "./content";
 import { explain } from "./debug";
@@ -18,7 +18,7 @@ import { openStates, type States } from "./states";
 import { ofTab, type Store } from "./store";
 import { openSync } from "./sync";
 import { openTabs } from "./tabs";
-import { filler } from "./texts";
+import { openApi } from "./api";
 import { uuid } from "./uuid";
 
 /** How long a page may take to say who the user is before it gets what every visitor gets; longer with a library there. */
@@ -61,7 +61,7 @@ export function startService({ config, store, identity, reporter, language, prev
   const api = openApi(config.host);
   const outbox = openOutbox(api, store);
   const stage = openStage(config.nonce);
-  const states = openStates(store, () => director.update());
+  const states = openStates(store, () => director.soon());
   const tabs = openTabs(store, () => director.update());
   const openUrl = (url: string, newTab = false) => {
     const asked = new CustomEvent("productfruits:navigate", { cancelable: true, detail: { url, newTab } });
@@ -104,7 +104,7 @@ export function startService({ config, store, identity, reporter, language, prev
   const handOn = (message: Message) => {
     const told = store.read<string[]>("told") ?? [];
     if (told.includes(message.event_id)) return;
-    store.write("told", [...told.slice(-99), message.event_id]);
+    store.write("told", [...told, message.event_id].slice(-99));
     reporter.repeat(message);
     if (message.event === "checklist_completed") director.openChecklist(message.properties.id);
   };
@@ -141,7 +141,7 @@ export function startService({ config, store, identity, reporter, language, prev
       director.update();
       sync.within(NAVIGATED_MS);
     }),
-    listen(document, "DOMContentLoaded", director.update),
+    listen(document, "DOMContentLoaded", director.soon),
     waitFor(UNKNOWN_MS),
     waitFor(LOADING_MS),
     outbox.undo,
@@ -165,9 +165,7 @@ export function startService({ config, store, identity, reporter, language, prev
       const session_id = uuid();
       // What happens in a preview is not kept.
       if (!preview) put({ type: "reset", message_id: session_id, checklist: checklist.id });
-      store.write(`open:${checklist.id}`, null);
       states.change(checklist, { state: "not_started", session_id, items: {} });
-      director.update();
       sync.within(0);
       return true;
     },

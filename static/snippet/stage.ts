@@ -13,11 +13,15 @@ export interface Stage {
   show(near: Element | null, ...elements: (HTMLElement | false | null)[]): Undo;
   /** Read out by screen readers. */
   say(text: string): void;
+  /** Another one, which stands in an element of the page. */
+  inside(element: Element): Stage;
   undo: Undo;
 }
 
-export function openStage(nonce: string): Stage {
-  const host = h(HOST);
+export function openStage(nonce: string, inside?: Element): Stage {
+  const host = h(inside ? `${HOST}.in` : HOST);
+  // What is no element throws now, while only the call that gave it is waiting.
+  if (inside !== undefined) inside.append(host);
   const live = h("div.hidden", { role: "status" });
   const body = h("div", {}, live);
   const root = host.attachShadow({ mode: "open" });
@@ -35,7 +39,7 @@ export function openStage(nonce: string): Stage {
   return {
     show(near, ...elements) {
       body.dir = getComputedStyle(document.documentElement).direction;
-      const home = near?.closest("dialog[open]") ?? document.documentElement;
+      const home = inside ?? near?.closest("dialog[open]") ?? document.documentElement;
       // Routers replace what is in <body>, so we stand beside it.
       if (host.parentNode !== home) home.append(host);
       const shown = elements.filter((each) => !!each);
@@ -45,6 +49,7 @@ export function openStage(nonce: string): Stage {
     say(text) {
       live.textContent = text;
     },
+    inside: (element) => openStage(nonce, element),
     undo: together(
       listen(host, OURS, (event) => event.stopPropagation()),
       () => host.remove(),

@@ -52,6 +52,7 @@ export function openStates(store: Store, changed: () => void): States {
       book.states[content.id] = { ...of(content), ...change, at: Date.now() };
       ended[isOver(book.states[content.id]) ? "add" : "delete"](content.id);
       save();
+      changed();
     },
     mayStart(content) {
       const here = book.states[content.id];

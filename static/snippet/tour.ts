@@ -52,12 +52,12 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
   const clear = () => undos.splice(0).forEach((undo) => undo());
 
   const report = (raw: RawName, more: Facts = {}, completed = index) => {
-    const step = steps[index];
+    const step = steps[index] as Step;
     world.report(raw, tour, session, {
       start_reason: reason,
       steps_count: steps.length,
-      step_id: step?.id,
-      step_name: step?.name,
+      step_id: step.id,
+      step_name: step.name,
       step_number: index + 1,
       progress: Math.round((100 * completed) / steps.length),
       ...more,
@@ -106,10 +106,10 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
   };
   const missing = (direction: number) => {
     const to = index + direction;
-    const { missing: then } = steps[index]?.wait ?? { missing: "skip" };
+    const then = (steps[index] as Step).wait.missing;
     report("tour_target_missing", { on_missing: then });
-    if (then === "stop" || to >= steps.length) end("dismissed", "target_missing");
-    else enter(Math.abs(to), to < 0 ? 1 : direction);
+    if (then !== "stop" && to < steps.length) enter(Math.abs(to), to < 0 ? 1 : direction);
+    else end("dismissed", "target_missing");
   };
   const complete = (pause = 0) => {
     report("tour_step_completed", {}, index + 1);
@@ -125,7 +125,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     over = true;
     stop();
     report(`tour_${state}`, { end_reason: why }, state === "completed" ? steps.length : index);
-    states.change(tour, { state, step_id: steps[index]?.id ?? null });
+    states.change(tour, { state, step_id: (steps[index] as Step).id });
     world.changed(run);
   };
   const snooze = (minutes: number) => {
@@ -198,5 +198,5 @@ export function isHere(tour: Tour, { session_id, step_id }: State, store: Store)
 
 /** Begun and not ended; a snooze that is over is a tour that goes on. */
 export function isLive(state: State): boolean {
-  return state.state === "in_progress" || (state.state === "snoozed" && Date.parse(state.snoozed_until ?? "") <= Date.now());
+  return state.state === "in_progress" || (state.state === "snoozed" && Date.now() >= Date.parse(state.snoozed_until ?? ""));
 }

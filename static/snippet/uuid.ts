@@ -9,8 +9,8 @@ export function instant(): number {
 }
 
 export function uuid(at = instant()): string {
-  const time = at.toString(16).padStart(12, "0");
-  const random = Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => (byte & 15).toString(16));
-  const digits = [...time, ...random];
-  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => digits.shift() ?? "");
+  // Twelve digits until the year 2527.
+  const time = [...`0${at.toString(16)}`];
+  const random = () => ((crypto.getRandomValues(new Uint8Array(1))[0] as number) & 15).toString(16);
+  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => time.shift() ?? random());
 }

@@ -30,6 +30,27 @@ WRITE_KEY = "SITE"
 BODY = """<header><button id="menu">Menu</button><input id="search" aria-label="Search"></header>
 <main><h1>Projects</h1><button id="create" data-tour="create">New project</button> <a id="team" href="/team">Team</a>
 </main>"""
+#: Counts the listeners that are added to what a page shares with us, and those that are taken away again.
+COUNTING = """
+const live = window.__live = new Map();
+// What has been shared, also after it was taken out of the page.
+const counted = new WeakSet();
+const nameOf = (target) => target === window ? "window" : target === document ? "document" : target.nodeName;
+const of = (target, type) => `${nameOf(target)} ${type}`;
+const { addEventListener, removeEventListener } = EventTarget.prototype;
+const shared = (target) => target === window || target === document || target instanceof Element && target.isConnected
+  && target.getRootNode() === document;
+EventTarget.prototype.addEventListener = function (type, heard, ...more) {
+  if (shared(this)) live.set(of(this, type), (live.get(of(this, type)) ?? 0) + 1), counted.add(this);
+  return addEventListener.call(this, type, heard, ...more);
+};
+EventTarget.prototype.removeEventListener = function (type, heard, ...more) {
+  if (counted.has(this)) live.set(of(this, type), live.get(of(this, type)) - 1);
+  return removeEventListener.call(this, type, heard, ...more);
+};
+const { pushState } = history;
+window.__untouched = () => history.pushState === pushState;
+"""
 
 Analytics = Literal["classic", "bundled"] | None
 

@@ -9,32 +9,13 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.furnished import BAIT
 from tests.browser.snippet_content import BACK, FINISH, NEXT, button, checklist, for_user, item, modal, tooltip, tour
-from tests.browser.snippet_world import BODY, SnippetWorld, card, until
+from tests.browser.snippet_world import BODY, COUNTING, SnippetWorld, card, until
 
 HOSTILE_CSS = """
 * { letter-spacing: 3px !important; box-sizing: content-box !important; visibility: inherit; direction: inherit }
 button { background: red !important; font-size: 40px !important }
 div, h2, p { color: lime !important; margin: 30px !important }
 product-fruits { display: none !important; opacity: 0 !important; position: static !important; transform: scale(3) }
-"""
-#: Counts the listeners that are added to what a page shares with us, and those that are taken away again.
-COUNTING = """
-const live = window.__live = new Map();
-const nameOf = (target) => target === window ? "window" : target === document ? "document" : target.nodeName;
-const of = (target, type) => `${nameOf(target)} ${type}`;
-const { addEventListener, removeEventListener } = EventTarget.prototype;
-const shared = (target) => target === window || target === document || target instanceof Element && target.isConnected
-  && target.getRootNode() === document;
-EventTarget.prototype.addEventListener = function (type, heard, ...more) {
-  if (shared(this)) live.set(of(this, type), (live.get(of(this, type)) ?? 0) + 1);
-  return addEventListener.call(this, type, heard, ...more);
-};
-EventTarget.prototype.removeEventListener = function (type, heard, ...more) {
-  if (shared(this)) live.set(of(this, type), live.get(of(this, type)) - 1);
-  return removeEventListener.call(this, type, heard, ...more);
-};
-const { pushState } = history;
-window.__untouched = () => history.pushState === pushState;
 """
 
 
