@@ -28,6 +28,7 @@ export interface UserData {
   /** ISO 8601. */
   signUpAt?: string;
   props?: Record<string, TraitValue>;
+  /** Stored as by a group call of Segment's: the user is in it, and these are its traits. */
   group?: { groupId: string; props?: Record<string, TraitValue> };
   /** Made on your server. `expiration` in seconds since 1970, when the hash covers one. */
   hmac?: { hash: string; expiration?: number | string };

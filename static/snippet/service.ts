@@ -127,11 +127,12 @@ export function startService({ config, store, identity, reporter, language, prev
   const put = (message: object) => outbox.put(identity.asked(), { timestamp: new Date().toISOString(), ...message });
   const identified = (user: UserData) => {
     const traits = identity.traits();
-    const print = JSON.stringify([user.username, traits]);
+    const print = JSON.stringify([user.username, traits, user.group]);
     // A page says the same at every load; once a visit is enough.
     if (!user.username || ofTab("said") === print) return;
     ofTab("said", print);
     put({ type: "identify", message_id: uuid(), traits });
+    if (user.group) put({ type: "group", message_id: uuid(), group: user.group });
   };
   const waitFor = (ms: number) => later(ms, () => identity.isKnown() || (analytics.isThere() && ms < LOADING_MS) || sync.now());
 

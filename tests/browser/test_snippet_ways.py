@@ -1,5 +1,6 @@
 """How steps find their elements and lead on, and what is and is not sent while the service or the user says no."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -211,6 +212,28 @@ def test_a_checklist_begins_anew_in_every_tab_after_a_reload_and_on_another_devi
     assert (state["state"], state["session_id"], state["items"]) == ("in_progress", sessions[0], {})
     context.close()
     assert page.evaluate("heard") == []
+
+
+def test_a_group_of_the_user_object_is_stored_and_not_said_again_at_every_load(world: SnippetWorld, page: Page) -> None:
+    user = world.user()
+    group = {"groupId": f"group-{user}", "props": {"plan": "team"}}
+    address = world.site(init={"username": user, "group": group})
+
+    def told() -> list[Any]:
+        return [each["properties"] for each in world.events(user) if each["type"] == "group"]
+
+    for _ in range(2):
+        page.goto(address)
+        page.wait_for_function("window.productFruitsIsReady")
+        assert until(told, [{"plan": "team"}]) == [{"plan": "team"}]
+    changed = json.dumps({"username": user, "group": {**group, "props": {"plan": "company"}}})
+    page.evaluate(f"productFruits.identifyUser({changed})")
+    assert until(told, [{"plan": "team"}, {"plan": "company"}]) == [{"plan": "team"}, {"plan": "company"}]
+    # A group is aimed at as one that came through Segment.
+    in_company = {"kind": "group", "group_id": group["groupId"], "name": "plan", "op": "is", "value": "company"}
+    world.publish("tour", tour(modal("one", FINISH), targeting=in_company))
+    page.reload()
+    expect(card(page)).to_have_accessible_name("One")
 
 
 def test_nothing_leaves_the_page_before_consent_and_with_do_not_track(world: SnippetWorld, browser: Browser) -> None:

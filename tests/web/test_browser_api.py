@@ -16,7 +16,7 @@ import productfruits
 from productfruits.adoption import documents
 from productfruits.config import Settings
 from productfruits.identity import verification
-from productfruits.models import Content, ContentState, Event, User, Workspace
+from productfruits.models import Content, ContentState, Event, Group, GroupMember, User, Workspace
 from productfruits.segment.messages import Message
 from productfruits.services import (
     adoption_settings,
@@ -438,6 +438,30 @@ class TestReports:
         signed = {"username": "bob", "hash": verification.sign(secret, "bob")}
         assert pages.report(again, **signed).status == 202
         assert shown(pages.get(**signed))["start"]["state"]["items"] == {}
+
+    def test_a_group_is_stored_as_segments_and_only_for_whoever_has_a_name(self, pages: Pages) -> None:
+        group = {"groupId": " acme ", "props": {"plan": "team", "email": "all@acme.example"}, "seats": 5}
+        said = {"type": "group", "message_id": "g-1", "group": group}
+        assert pages.report(said, username="ada", anonymous_id="x").json["accepted"] == 1
+        assert pages.report(said, username="ada").json["duplicates"] == 1
+        event = pages.row(Event, type="group")
+        assert (event.message_id, event.group_id, event.sent_user_id, event.source) == ("g-1", "acme", "ada", "snippet")
+        stored = pages.row(Group, group_id="acme")
+        assert stored.traits == {"plan": "team", "email": "all@acme.example", "seats": 5}
+        assert pages.row(GroupMember).user_id == pages.row(User, username="ada").id
+        # Of a group everybody in it has the traits, so nobody unproved may say them where proof is asked for.
+        assert pages.report({**said, "message_id": "g-2"}, anonymous_id="x").json["rejected"] == 1
+        wrong: list[Any] = [None, "acme", {}, {"groupId": None}, {"groupId": {}}, {"groupId": " "}]
+        groups = [{"type": "group", "group": each} for each in wrong]
+        assert pages.report(*groups, username="ada").json["rejected"] == len(wrong)
+        secret = pages.secret()
+        pages.settings(verification="enforced")
+        pages.forget()
+        again = {**said, "message_id": "g-3", "group": {"groupId": "acme", "props": {"plan": "free"}}}
+        assert pages.report(again, username="ada").status == 401
+        assert pages.row(Group, group_id="acme").traits["plan"] == "team"
+        assert pages.report(again, username="ada", hash=verification.sign(secret, "ada")).json["accepted"] == 1
+        assert pages.row(Group, group_id="acme").traits["plan"] == "free"
 
     def test_previews_count_nowhere(self, pages: Pages) -> None:
         first = pages.publish("tour", tour("welcome"), "first")

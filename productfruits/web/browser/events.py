@@ -1,4 +1,7 @@
-"""What a page reports: adoption events, events of the customer's own, traits, fresh starts. No Flask in here."""
+"""What a page reports: adoption events, events of the customer's own, traits, groups, fresh starts.
+
+No Flask in here.
+"""
 
 import datetime as dt
 import uuid
@@ -9,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from productfruits.adoption import vocabulary
+from productfruits.identity import keys
 from productfruits.segment import timestamps
 from productfruits.segment.messages import Message, Parsed, Refusal
 from productfruits.services.adoption_events import RESET
@@ -34,9 +38,10 @@ TRUST: Final = "public"
 _ID_BYTES = 512
 WORDS = {
     "not_an_object": "A message must be a JSON object with a type.",
-    "unknown_type": "A page reports messages of type track, identify or reset.",
+    "unknown_type": "A page reports messages of type track, identify, group or reset.",
     "no_event_id": "A track needs an event_id, a text of 1 to 200 characters: by it the event counts once.",
     "no_message_id": "A reset needs a message_id, a text of 1 to 200 characters: by it the checklist begins anew once.",
+    "no_group": "A group needs a groupId, and a username in the request: a visitor is in no group.",
     "no_event": "A track needs the name of the event, a text of 1 to 128 characters.",
 }
 _EVENT_CHARACTERS = 128
@@ -154,6 +159,16 @@ def _message(speaker: Speaker, said: Any, ahead: dt.timedelta, now: dt.datetime)
         case "identify":
             message_id = _id(said.get("message_id")) or str(uuid.uuid4())
             return _of(speaker, "identify", message_id, None, _object(said.get("traits")), {}, at)
+        case "group":
+            group = _object(said.get("group"))
+            group_id = keys.identifier(group.get("groupId"))
+            # What it says is true of everybody in the group, so a visitor, whom nobody can verify, may not say it.
+            if speaker.username is None or group_id is None:
+                raise _Refused("no_group")
+            message_id = _id(said.get("message_id")) or str(uuid.uuid4())
+            named = {name: value for name, value in group.items() if name not in ("groupId", "props")}
+            traits = {**_object(group.get("props")), **named}
+            return _of(speaker, "group", message_id, None, traits, {}, at, group_id)
         case "reset":
             reset_id = _id(said.get("message_id"))
             if reset_id is None:
@@ -180,6 +195,7 @@ def _of(
     traits: dict[str, Any],
     properties: dict[str, Any],
     at: dt.datetime,
+    group_id: str | None = None,
 ) -> Message:
     return Message(
         type=kind,
@@ -187,7 +203,7 @@ def _of(
         user_id=speaker.username,
         anonymous_id=speaker.anonymous_id,
         previous_id=None,
-        group_id=None,
+        group_id=group_id,
         name=name,
         category=None,
         traits=traits,
