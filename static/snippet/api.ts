@@ -19,9 +19,9 @@ export class Refused extends Error {}
 
 export interface Api {
   content(asked: Asked, more?: Record<string, string>): Promise<Answer>;
-  send(asked: Asked, messages: object[]): Promise<void>;
+  send(asked: Asked, messages: object[]): Promise<unknown>;
   /** For the end of a page: the browser delivers when the page is gone. */
-  leave(asked: Asked, messages: object[]): Promise<void>;
+  leave(asked: Asked, messages: object[]): Promise<unknown>;
 }
 
 export function openApi(host: string): Api {
@@ -35,7 +35,8 @@ export function openApi(host: string): Api {
       return (await insist(`${host}/browser/v1/content?${query}`)).json();
     },
     async send(...given) {
-      await insist(events, { method: "POST", body: body(...given), keepalive: true });
+      // To its end: an answer that nobody reads stays open.
+      return (await insist(events, { method: "POST", body: body(...given), keepalive: true })).text();
     },
     async leave(...given) {
       navigator.sendBeacon(events, body(...given));

@@ -210,8 +210,7 @@ def on_its_way(page: Page) -> Callable[[], int]:
     """
     waiting: set[Request] = set()
     page.on("request", lambda request: waiting.add(request))
-    # Not its end: nobody reads the body of an answer to our own events.
-    page.on("response", lambda response: waiting.discard(response.request))
+    page.on("requestfinished", lambda request: waiting.discard(request))
     page.on("requestfailed", lambda request: waiting.discard(request))
 
     def number() -> int:

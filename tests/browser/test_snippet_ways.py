@@ -214,6 +214,14 @@ def test_a_checklist_begins_anew_in_every_tab_after_a_reload_and_on_another_devi
     assert page.evaluate("heard") == []
 
 
+def test_answers_to_reports_are_read_so_that_no_request_stays_open(world: SnippetWorld, page: Page) -> None:
+    user = world.user()
+    page.goto(world.site(init={"username": user}))
+    page.wait_for_function("window.productFruitsIsReady")
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/browser/v1/events")):
+        page.evaluate("productFruits.api.events.track('Menu Opened')")
+
+
 def test_a_group_of_the_user_object_is_stored_and_not_said_again_at_every_load(world: SnippetWorld, page: Page) -> None:
     user = world.user()
     group = {"groupId": f"group-{user}", "props": {"plan": "team"}}
