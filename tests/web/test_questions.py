@@ -3,15 +3,18 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 
+import productfruits
 from productfruits.adoption.subjects import EventCount
+from productfruits.config import Settings
+from productfruits.models import Content, ContentVersion
 from productfruits.services import browser_content, page_reads, workspaces
 from productfruits.services.content_states import Owner
 from productfruits.services.page_reads import Asked, QuickReads, Reads
@@ -174,6 +177,33 @@ def test_a_page_that_is_gone_is_no_harm_to_the_others(world: World) -> None:
             return await stays
 
     assert keys(asyncio.run(ask())) == ["for-all", "pro", "start"]
+
+
+def test_a_group_that_waits_for_the_store_is_gone_past(settings: Callable[..., Settings], postgres_url: str) -> None:
+    app = productfruits.create_app(settings(database_url=postgres_url))
+    asks_groups, others = World(app), World(app)
+    with others.runtime.writing() as session:
+        content_id = session.scalars(select(Content.id).filter_by(workspace_id=others.id, key="team")).one()
+        session.execute(delete(ContentVersion).filter_by(content_id=content_id))
+        session.execute(delete(Content).filter_by(id=content_id))
+
+    async def ask() -> None:
+        with ThreadPoolExecutor() as threads:
+            questions = Questions(asks_groups.door, threads, is_sqlite=False)
+            for world in (asks_groups, others):  # their sites are known from here on
+                await questions.answer(world.question(username="eve"), None)
+            with others.runtime.writing() as session:
+                session.execute(text("LOCK TABLE group_member IN ACCESS EXCLUSIVE MODE"))
+                held_up = asyncio.ensure_future(questions.answer(asks_groups.question(username="eve"), None))
+                await asyncio.sleep(0.01)
+                passes = await questions.answer(others.question(username="eve"), None)
+                assert passes.status == 200 and not held_up.done()
+            assert keys(await held_up) == ["for-all", "team", "start"]
+
+    asks_groups.populate()
+    others.populate()
+    asyncio.run(ask())
+    app.extensions["productfruits"].close()
 
 
 def test_on_sqlite_the_driver_gives_what_the_orm_gives(app: Flask) -> None:
