@@ -90,11 +90,11 @@ def test_several_destinations_share_what_is_taken_at_once(sessions: sessionmaker
 def test_the_thread_sends_by_itself_and_a_receiver_that_hangs_holds_up_nobody(
     sessions: sessionmaker[Session], workspace_id: int, hanging: int
 ) -> None:
-    arrived = threading.Semaphore(0)
-
+    arrived, hung = threading.Semaphore(0), threading.Semaphore(0)
     held = threading.Event()
 
     def hang(_: socket.socket) -> None:
+        hung.release()
         held.wait()
 
     with receiving(hang) as silent, receiving(noting(arrived)) as receiver:
@@ -110,6 +110,8 @@ def test_the_thread_sends_by_itself_and_a_receiver_that_hangs_holds_up_nobody(
             for _ in range(6):
                 assert arrived.acquire(timeout=60)
             # While others are still waiting for an answer.
+            for _ in range(hanging):
+                assert hung.acquire(timeout=60)
             assert len(silent.requests) == hanging
         finally:
             worker.stop(0.1 if hanging else 5)
