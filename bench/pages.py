@@ -43,8 +43,8 @@ ASKING = 1_000
 PASSES = 3
 PASS_S = 4.0
 GATES_MS = {"200": 5.0, "304": 2.0}
-#: Questions a second, all connections together: 3.6 million page views in an hour.
-STEADY_PER_S = 1_000
+#: Questions a second, all connections together: 1.8 million page views in an hour.
+STEADY_PER_S = 500
 #: Steady or not, and the kind of answer.
 LOADS = [(steady, answer) for steady in (True, False) for answer in GATES_MS]
 NOTHING = "none: the server alone"
