@@ -41,6 +41,8 @@ log = structlog.get_logger()
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+#: Any ASGI application (https://asgi.readthedocs.io/en/latest/specs/main.html).
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Threads that look up webhook URLs and keys. Few: made-up ones must not take those of the pages.
 LOOKUP_THREADS = 2

@@ -33,8 +33,7 @@ class Nothing:
 
 
 async def serve(port: int, size_bytes: int) -> None:
-    # The front is any ASGI application to granian; its type here is that of the product's own.
-    await granian(Nothing(size_bytes), "127.0.0.1", port).serve()  # type: ignore[arg-type]
+    await granian(Nothing(size_bytes), "127.0.0.1", port).serve()
 
 
 if __name__ == "__main__":

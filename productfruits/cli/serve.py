@@ -14,7 +14,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from productfruits import config, create_app
-from productfruits.asgi import Front
+from productfruits.asgi import Application, Front
 from productfruits.config import Settings
 from productfruits.errors import ProductFruitsError
 from productfruits.services import admins, one_time_links
@@ -89,10 +89,10 @@ def free_port(settings: Settings) -> int:
         return port
 
 
-def granian(front: Front, host: str, port: int) -> Server:
-    """The server around the front. Await its `serve()` in the event loop that shall answer."""
+def granian(application: Application, host: str, port: int) -> Server:
+    """The server around the front or another application. Await its `serve()` in the event loop that shall answer."""
     return Server(
-        front,
+        application,
         address=host,
         port=port,
         interface=Interfaces.ASGI,

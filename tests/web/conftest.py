@@ -9,7 +9,7 @@ from flask import Flask
 import productfruits
 from productfruits.config import Settings
 from productfruits.workers.runtime import Runtime
-from tests.web.requesting import AsgiHttp, Connected, Http, WsgiHttp, connect
+from tests.web.requesting import Connected, Http, connect, reached
 
 #: One for the process: the order of tests may have an app of a module made twice, on the store of the first.
 ENCRYPTION_KEY = Fernet.generate_key().decode()
@@ -46,12 +46,8 @@ def runtime(app_on_both: Flask) -> Runtime:
 @pytest.fixture(params=["wsgi", "asgi"])
 def http(request: pytest.FixtureRequest, app_on_both: Flask) -> Iterator[Http]:
     """A way to reach `app_on_both`; every test that asks for it runs both ways."""
-    if request.param == "wsgi":
-        yield WsgiHttp(app_on_both)
-    else:
-        asgi = AsgiHttp(app_on_both)
-        yield asgi
-        asgi.close()
+    with reached(app_on_both, request.param) as http:
+        yield http
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import base64
 import datetime as dt
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -101,6 +102,17 @@ class WsgiHttp:
     def send(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Reply:
         answer = self._client.open(path, method=method, headers=list(headers), data=body)
         return Reply(answer.status_code, {name.lower(): value for name, value in answer.headers}, answer.data)
+
+
+@contextmanager
+def reached(app: Flask, way: str) -> Iterator[Http]:
+    """The app as WSGI or through the ASGI front: "wsgi" or "asgi"."""
+    if way == "wsgi":
+        yield WsgiHttp(app)
+    else:
+        asgi = AsgiHttp(app)
+        yield asgi
+        asgi.close()
 
 
 class AsgiHttp:

@@ -8,7 +8,7 @@ from flask import Flask
 import productfruits
 from productfruits.config import Settings
 from productfruits.workers.runtime import Runtime
-from tests.web.requesting import AsgiHttp, Connected, Http, WsgiHttp, connect
+from tests.web.requesting import Connected, Http, connect, reached
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
 def http(request: pytest.FixtureRequest, shared: Flask) -> Iterator[Http]:
-    if request.param == "wsgi":
-        yield WsgiHttp(shared)
-    else:
-        asgi = AsgiHttp(shared)
-        yield asgi
-        asgi.close()
+    with reached(shared, request.param) as http:
+        yield http
 
 
 @pytest.fixture
