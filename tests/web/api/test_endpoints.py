@@ -15,19 +15,7 @@ from productfruits.web.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from productfruits.web.ingest.ways import WAYS
 from productfruits.workers.runtime import Runtime
 from tests.services.factories import NOW
-from tests.web.api_world import Acme, assert_refusal, filled, path_of
-
-
-@pytest.fixture
-def acme(app_on_both: Flask) -> Acme:
-    """For tests that change something, or make the store fail."""
-    return filled(app_on_both)
-
-
-@pytest.fixture(scope="module")
-def shared(app_of_module: Flask) -> Acme:
-    """For tests that only read or are refused: filling a store takes longer than most of them."""
-    return filled(app_of_module)
+from tests.web.api.acme import Acme, assert_refusal, path_of
 
 
 def test_a_user_has_exactly_the_keys_of_the_contract(shared: Acme) -> None:

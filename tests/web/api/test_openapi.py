@@ -4,18 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from flask import Flask
-
 from productfruits.web.api import openapi
 from productfruits.web.api.endpoints import ENDPOINTS, PREFIX
-from tests.web.api_world import Acme, filled
-
-
-@pytest.fixture(scope="module")
-def shared(app_of_module: Flask) -> Acme:
-    """For tests that only read or are refused: filling a store takes longer than most of them."""
-    return filled(app_of_module)
+from tests.web.api.acme import Acme
 
 
 def test_the_openapi_document_describes_every_endpoint(shared: Acme) -> None:
