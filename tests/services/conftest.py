@@ -22,6 +22,7 @@ from productfruits.workers.transactions import OwnTransactions, Store, Transacti
 from productfruits.workers.writer import Writer
 from tests.services import factories
 from tests.services.pipes import PATIENCE_S, through_pipe
+from tests.services.scenes import Scene
 from tests.services.writers import MakeWriter
 
 
@@ -83,6 +84,11 @@ def sandbox() -> Iterator[Sandbox]:
     sandbox = Sandbox(processes=2, wait_s=20.0, ahead=False)
     yield sandbox
     sandbox.close()
+
+
+@pytest.fixture
+def scene(module_sessions: sessionmaker[Session]) -> Scene:
+    return Scene(module_sessions)
 
 
 def _on(url: str) -> Iterator[sessionmaker[Session]]:
