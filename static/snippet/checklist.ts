@@ -38,7 +38,7 @@ export function runChecklist(
   const openedAs = `open:${checklist.id}`;
   let panel: Panel | null = null;
   let session = state().session_id ?? "";
-  let isOpen = world.store.read<boolean>(openedAs) ?? checklist.open;
+  let isOpen = world.isInside || (world.store.read<boolean>(openedAs) ?? checklist.open);
   let wasOver = isOver(state());
 
   const report = (raw: RawName, more: Facts = {}) => {
@@ -63,8 +63,8 @@ export function runChecklist(
   };
   const toggle = (open: boolean) => {
     if (open && !isOpen && !wasOver) report("checklist_viewed");
-    isOpen = open;
-    world.store.write(openedAs, open);
+    // What stands in the page is not folded, and says nothing of the one that floats.
+    if (!world.isInside) world.store.write(openedAs, (isOpen = open));
     panel?.draw();
     // What is finished and read goes away.
     if (!open && isOver(state())) stop();
@@ -89,11 +89,11 @@ export function runChecklist(
       change({ state: "in_progress" });
       report("checklist_started");
     }
-    if (!wasOver && (isOpen || world.isInside)) report("checklist_viewed");
+    if (!wasOver && isOpen) report("checklist_viewed");
     show();
   };
   const show = () => {
-    const now = () => ({ state: state(), isOpen: isOpen || !!world.isInside });
+    const now = () => ({ state: state(), isOpen });
     panel ??= showPanel(world.stage, checklist, world.fill(), now, { toggle, act, dismiss });
   };
   const hide = () => {
