@@ -124,13 +124,19 @@ def test_a_checklist_begins_anew_in_every_tab_after_a_reload_and_on_another_devi
     expect(panel(device)).to_contain_text("1 of 2 done")
     device.evaluate(f"{checklists}.resetForCurrentUser('{key}')")
     expect(panel(device)).to_contain_text("0 of 2 done")
-    # A page that was open meanwhile hears of it when it asks, and begins the same attempt.
     sessions = device.evaluate("heard.map(({properties}) => properties.session_id)")
     assert len(sessions) == 1
-    page.evaluate("history.pushState({}, '', '#elsewhere')")
+
+    def stored() -> tuple[Any, ...]:
+        state = world.content(username=user)["contents"][0]["state"]
+        return state["state"], state["session_id"], state["items"]
+
+    anew: tuple[Any, ...] = ("in_progress", sessions[0], {})
+    assert until(stored, anew) == anew
+    # A page that was open meanwhile hears of it when it asks, and begins the same attempt.
+    with page.expect_response(lambda response: "/browser/v1/content" in response.url):
+        page.evaluate("history.pushState({}, '', '#elsewhere')")
     expect(panel(page)).to_contain_text("0 of 2 done")
-    state = world.content(username=user)["contents"][0]["state"]
-    assert (state["state"], state["session_id"], state["items"]) == ("in_progress", sessions[0], {})
     context.close()
     assert page.evaluate("heard") == []
 
