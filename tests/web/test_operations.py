@@ -1,5 +1,6 @@
 """What operators see: probes, metrics, the log, static files, and whom a proxy speaks for."""
 
+import gzip
 import ipaddress
 import json
 from collections.abc import Callable, Iterator
@@ -105,8 +106,29 @@ def test_built_files_are_kept_for_ever_under_the_name_of_their_content(app: Flas
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
         assert again.status_code == 304
-        answer.close()
-        again.close()
+
+
+@pytest.mark.parametrize("path", ["/static/dist/admin.css", "/static/dist/snippet-view.js", "/snippet.js"])
+def test_built_texts_are_compressed_for_whoever_takes_that(app: Flask, path: str) -> None:
+    client = app.test_client()
+    takes = ("gzip;q=0", "br, gzip")
+    plain, packed = (client.get(path, headers={"Accept-Encoding": encoding}) for encoding in takes)
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data) / 2
+    for answer, encoding in zip((plain, packed), takes, strict=True):
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        again = client.get(path, headers={"If-None-Match": answer.headers["ETag"], "Accept-Encoding": encoding})
+        assert (again.status_code, again.data) == (304, b"")
+
+
+def test_what_is_compressed_already_is_sent_as_it_is(app: Flask) -> None:
+    answer = app.test_client().get("/static/dist/inter.woff2", headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer.headers
+    assert answer.data == (assets.DIST / "inter.woff2").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["../package.json", "..%2fpackage.json", "%2e%2e/admin.css", "nothing.css", "", "."])

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import ClientDisconnected
 
-from productfruits.web.assets import DIST
+from productfruits.web import assets
 from productfruits.web.browser import answers, content, events
 from productfruits.web.browser.bodies import PageBody
 from productfruits.web.browser.door import BrowserDoor
@@ -53,17 +53,8 @@ def browser_events() -> Response:
 @routes.get("/snippet.js")
 def snippet() -> Response:
     """The snippet itself, under an address that pages can keep for ever."""
-    try:
-        response = Response((DIST / SNIPPET).read_bytes(), mimetype="text/javascript")
-    except FileNotFoundError:
-        return _response(NOT_BUILT)
-    response.add_etag()
-    response.headers["Cache-Control"] = SNIPPET_FOR
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    for name, value in answers.OPEN.items():
-        response.headers[name] = value
-    response.make_conditional(request)
-    return response
+    path = assets.built(SNIPPET)
+    return _response(NOT_BUILT) if path is None else assets.sent(path, SNIPPET_FOR)
 
 
 def _door() -> BrowserDoor:
