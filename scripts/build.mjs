@@ -6,6 +6,7 @@
 //   theme.js         static/admin/theme.ts alone, since it must run before the first paint
 //   demo.js, .css    static/demo: the imaginary app in which content can be tried
 //   snippet.js       static/snippet/main.ts, for the pages of customers; the build fails when it outgrows its size
+//   snippet-view.js  static/snippet/view/main.ts, all that draws, which snippet.js fetches when something is to be shown
 //   snippet.d.ts     its types, for the code of those pages
 //   htmx.js          htmx as published
 //   inter.woff2      the typeface of the pages, Latin; other scripts fall back to the system's
@@ -24,8 +25,8 @@ import { gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 import { minify } from "terser";
 
-/** Of snippet.js, compressed: every page of every customer loads it. */
-const SNIPPET_MOST_BYTES = 15 * 1024;
+/** Compressed: every page of every customer loads the first, and every page that shows something the second. */
+const MOST_BYTES = { "snippet.js": 12 * 1024, "snippet-view.js": 15 * 1024 };
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = resolve(process.argv[2] ?? join(root, "static", "dist"));
@@ -62,8 +63,7 @@ function buildCss(file) {
   } catch (error) {
     throw new Error(`Tailwind could not build static/admin/admin.css:\n${error.stderr}`);
   }
-  // Named by its content, as the server names every file, so that browsers need not ask for it with each page.
-  const font = createHash("sha256").update(readFileSync(join(dirname(file), "inter.woff2"))).digest("hex").slice(0, 12);
+  const font = fingerprint(readFileSync(join(dirname(file), "inter.woff2")));
   writeFileSync(file, readFileSync(file, "utf8").replace("inter.woff2", `inter.woff2?v=${font}`));
 }
 
@@ -89,6 +89,29 @@ async function buildScripts() {
 
 async function buildSnippet() {
   const folder = join(root, "static", "snippet");
+  const { tags, attributes, schemes } = markup();
+  const define = { "MARKUP.schemes": JSON.stringify(schemes) };
+  const view = await bundled(join(folder, "view", "main.ts"), "esm", {
+    ...define,
+    "MARKUP.tags": JSON.stringify(tags),
+    "MARKUP.attributes": JSON.stringify(attributes),
+  });
+  // Each file knows which other one it was made for: pages keep the first for a while, and the service has one second.
+  const made = fingerprint(view);
+  const drawing = await writeSnippet("snippet-view.js", `const BUILD="${made}";${view}`, { module: true });
+  const version = readFileSync(join(root, "pyproject.toml"), "utf8").match(/^version = "(.+)"$/m);
+  const core = await bundled(join(folder, "main.ts"), "iife", {
+    ...define,
+    VERSION: JSON.stringify(version?.[1] ?? ""),
+    VOCABULARY: JSON.stringify(vocabulary()),
+    BUILD: JSON.stringify(made),
+    VIEW_FILE: JSON.stringify(`static/dist/snippet-view.js?v=${fingerprint(drawing)}`),
+  });
+  await writeSnippet("snippet.js", core, { toplevel: true });
+  copyFileSync(join(folder, "snippet.d.ts"), join(built, "snippet.d.ts"));
+}
+
+async function bundled(entry, format, define) {
   const style = {
     name: "style",
     setup: (building) =>
@@ -97,37 +120,39 @@ async function buildSnippet() {
         return { contents: code.trim(), loader: "text" };
       }),
   };
-  const version = readFileSync(join(root, "pyproject.toml"), "utf8").match(/^version = "(.+)"$/m);
-  const bundle = await build({
+  const result = await build({
     absWorkingDir: root,
     bundle: true,
     minify: true,
-    format: "iife",
+    format,
     target: "es2020",
     charset: "utf8",
     legalComments: "none",
     logLevel: "warning",
     write: false,
     plugins: [style],
-    define: {
-      VERSION: JSON.stringify(version?.[1] ?? ""),
-      VOCABULARY: JSON.stringify(vocabulary()),
-      MARKUP: JSON.stringify(markup()),
-    },
-    entryPoints: [join(folder, "main.ts")],
+    define,
+    entryPoints: [entry],
   });
-  // Once more, for a twentieth less. What is unsafe would be so for code that replaces RegExp or Error, or that depends on
-  // how an object becomes text.
+  return result.outputFiles[0].text;
+}
+
+/** Compresses once more, for a twentieth less, and writes what pages may load. */
+async function writeSnippet(name, script, scope) {
+  // What is unsafe would be so for code that replaces RegExp or Error, or that depends on how an object becomes text.
   const compress = { passes: 5, booleans: false, unsafe: true, unsafe_arrows: true, pure_getters: true };
-  const options = { ecma: 2020, toplevel: true, compress };
-  const { code } = await minify(bundle.outputFiles[0].text, options);
-  writeFileSync(join(built, "snippet.js"), `${code}\n`);
-  const size = gzipSync(code, { level: 9 }).length;
-  console.log(`snippet.js: ${size.toLocaleString("en")} bytes gzip of ${SNIPPET_MOST_BYTES.toLocaleString("en")}`);
-  if (size > SNIPPET_MOST_BYTES) {
-    throw new Error(`snippet.js has ${size} bytes (gzip) and may have ${SNIPPET_MOST_BYTES}. Make it smaller.`);
-  }
-  copyFileSync(join(folder, "snippet.d.ts"), join(built, "snippet.d.ts"));
+  const { code } = await minify(script, { ecma: 2020, ...scope, compress });
+  const content = `${code}\n`;
+  const [size, most] = [gzipSync(code, { level: 9 }).length, MOST_BYTES[name]];
+  console.log(`${name}: ${size.toLocaleString("en")} bytes gzip of ${most.toLocaleString("en")}`);
+  if (size > most) throw new Error(`${name} has ${size} bytes (gzip) and may have ${most}. Make it smaller.`);
+  writeFileSync(join(built, name), content);
+  return content;
+}
+
+/** As the server names a file by its content, so that browsers need not ask for it again. */
+function fingerprint(content) {
+  return createHash("sha256").update(content).digest("hex").slice(0, 12);
 }
 
 function adoption(name) {

@@ -1,4 +1,4 @@
-// The service. The only module that sends anything over the network.
+// The service. The only module that sends anything over the network; viewfile.ts has the browser load a file.
 
 import type { Answer } from "./content";
 import { pause } from "./edge";
@@ -32,11 +32,12 @@ export function openApi(host: string): Api {
     async content(asked, more) {
       const query = new URLSearchParams(Object.entries({ ...asked, ...more }).filter(([, value]) => value) as string[][]);
       // No header of ours and no cookie: no preflight, and the browser itself asks by ETag.
-      return (await insist(`${host}/browser/v1/content?${query}`)).json();
+      return (await insist(() => request(`${host}/browser/v1/content?${query}`))).json();
     },
     async send(...given) {
       // To its end: an answer that nobody reads stays open.
-      return (await insist(events, { method: "POST", body: body(...given), keepalive: true })).text();
+      const options = { method: "POST", body: body(...given), keepalive: true };
+      return (await insist(() => request(events, options))).text();
     },
     async leave(...given) {
       navigator.sendBeacon(events, body(...given));
@@ -44,15 +45,21 @@ export function openApi(host: string): Api {
   };
 }
 
-/** Asks up to four times; between them 1, 2, 4 seconds, each up to twice as long, so that pages do not come in step. */
-async function insist(address: string, options?: RequestInit): Promise<Response> {
+/** Tries up to four times; between them 1, 2, 4 seconds, each up to twice as long, so that pages do not come in step. */
+export async function insist<T>(attempt: () => Promise<T>): Promise<T> {
   for (let tried = 0; ; tried++) {
-    const signal = AbortSignal.timeout?.(TIMEOUT_MS);
-    const answer = await fetch(address, { ...options, credentials: "omit", signal }).catch(() => null);
-    if (answer?.ok) return answer;
-    const status = answer?.status ?? 500;
-    if (status < 500 && status !== 429 && status !== 408) throw new Refused();
-    if (tried === RETRIES) throw new Error();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof Refused || tried === RETRIES) throw error;
+    }
     await pause(1000 * 2 ** tried * (1 + Math.random()));
   }
+}
+
+async function request(address: string, options?: RequestInit): Promise<Response> {
+  const answer = await fetch(address, { ...options, credentials: "omit", signal: AbortSignal.timeout?.(TIMEOUT_MS) });
+  if (answer.ok) return answer;
+  const { status } = answer;
+  throw status < 500 && status !== 429 && status !== 408 ? new Refused() : new Error();
 }

@@ -2,12 +2,13 @@
 
 import type { Checklist, Item, State } from "./content";
 import type { Undo } from "./edge";
-import { doneCount, isLocked, type Panel, showPanel } from "./panel";
+import { doneCount, isLocked } from "./items";
 import type { Page } from "./page";
 import type { Facts } from "./report";
 import type { RawName } from "./snippet";
 import { isOver } from "./states";
 import { uuid } from "./uuid";
+import type { Panel } from "./view/panel";
 
 export interface ChecklistWorld extends Page {
   /** It is open for good, in an element of the page. */
@@ -94,7 +95,7 @@ export function runChecklist(
   };
   const show = () => {
     const now = () => ({ state: state(), isOpen });
-    panel ??= showPanel(world.stage, checklist, world.fill(), now, { toggle, act, dismiss });
+    panel ??= world.view.panel(checklist, world.fill(), now, { toggle, act, dismiss });
   };
   const hide = () => {
     panel?.undo();

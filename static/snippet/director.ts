@@ -36,7 +36,7 @@ export interface DirectorWorld extends Page {
 }
 
 export function openDirector(world: DirectorWorld): Director {
-  const { states, leads } = world;
+  const { states, leads, view } = world;
   let contents: Content[] = [];
   let tour: TourRun | null = null;
   let checklist: ChecklistRun | null = null;
@@ -95,6 +95,8 @@ export function openDirector(world: DirectorWorld): Director {
   };
   const update = () => {
     if (!leads()) return stopAll();
+    // What begins by itself is reported, so it waits for what draws.
+    if (!view.isReady() && contents.some(isDue)) return view.prepare(afterwards.soon);
     turnOfTours();
     turnOfChecklists();
     injected.forEach((run, id) => (find(id) ? run.refresh() : run.stop()));
@@ -186,9 +188,9 @@ export function openDirector(world: DirectorWorld): Director {
     inject(id, element, mustBeDue) {
       const next = find(id);
       if (next?.kind !== "checklist" || injected.has(next.id) || (mustBeDue !== false && !isDue(next))) return;
-      const stage = world.stage.inside(element);
-      const run = open(next, "api", { stage, isInside: true });
-      run.stop = together(afterwards.soon, () => injected.delete(next.id), stage.undo, run.stop);
+      const within = view.inside(element);
+      const run = open(next, "api", { view: within, isInside: true });
+      run.stop = together(afterwards.soon, () => injected.delete(next.id), within.undo, run.stop);
       injected.set(next.id, run);
       update();
       return run.stop;

@@ -2,13 +2,13 @@
 
 import type { Undo } from "./edge";
 import type { Reporter } from "./report";
-import type { Stage } from "./stage";
 import type { States } from "./states";
 import type { Store } from "./store";
 import type { Fill } from "./texts";
+import type { View } from "./viewfile";
 
 export interface Page {
-  stage: Stage;
+  view: View;
   states: States;
   store: Store;
   report: Reporter["report"];

@@ -2,7 +2,7 @@
 
 import type { Checklist, Content, Item, State, Tour } from "./content";
 import { guarded } from "./edge";
-import { doneCount, isLocked } from "./panel";
+import { doneCount, isLocked } from "./items";
 import type { Reporter } from "./report";
 import type { Service } from "./service";
 import type { ContentId, ProductFruits, RawName } from "./snippet";

@@ -1,7 +1,8 @@
 // Everything that runs once the user may be asked about: wired here, undone as one.
 
+import { isSafe } from "./addresses";
 import { type Analytics, connectAnalytics } from "./analytics";
-import { filler } from "./texts";
+import { openApi } from "./api";
 import type { Config } from "./config";
 import type { Answer, Message } from "./content";
 import { explain } from "./debug";
@@ -11,15 +12,14 @@ import type { Identity } from "./identity";
 import { onNavigation } from "./navigation";
 import { openOutbox } from "./outbox";
 import type { Reporter } from "./report";
-import { isSafe } from "./richtext";
 import type { ContentId, GateReport, UserData } from "./snippet";
-import { openStage } from "./stage";
 import { openStates, type States } from "./states";
 import { ofTab, type Store } from "./store";
 import { openSync } from "./sync";
 import { openTabs } from "./tabs";
-import { openApi } from "./api";
+import { filler } from "./texts";
 import { uuid } from "./uuid";
+import { openView } from "./viewfile";
 
 /** How long a page may take to say who the user is before it gets what every visitor gets; longer with a library there. */
 const UNKNOWN_MS = 1_500;
@@ -60,7 +60,7 @@ export function startService({ config, store, identity, reporter, language, prev
   const trackers = new Set<(name: string) => void>();
   const api = openApi(config.host);
   const outbox = openOutbox(api, store);
-  const stage = openStage(config.nonce);
+  const view = openView(config.host, config.nonce);
   const states = openStates(store, () => director.soon());
   const tabs = openTabs(store, () => director.update());
   const openUrl = (url: string, newTab = false) => {
@@ -71,7 +71,7 @@ export function startService({ config, store, identity, reporter, language, prev
     else location.assign(url);
   };
   const director = openDirector({
-    stage,
+    view,
     states,
     store,
     report: reporter.report,
@@ -148,7 +148,7 @@ export function startService({ config, store, identity, reporter, language, prev
     outbox.undo,
     states.undo,
     tabs.undo,
-    stage.undo,
+    view.undo,
     director.undo,
     sync.undo,
   );

@@ -2,8 +2,9 @@
 
 import { guarded, later, type Undo } from "./edge";
 import type { Target } from "./content";
-import { HOST } from "./stage";
 
+/** The one element that we add to the page. */
+export const HOST = "product-fruits";
 const CLICKABLE = "a,button,input,summary,label,[role]";
 /** Often enough for the eye, seldom enough for a page that changes all the time. */
 const PACE_MS = 100;

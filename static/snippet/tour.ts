@@ -2,7 +2,6 @@
 // Started once a session before anything else, Step Completed before Completed, one end, and a missing element ends nothing
 // as completed.
 
-import { showCard } from "./card";
 import type { Button, State, Step, Tour } from "./content";
 import { later, listen, type Undo } from "./edge";
 import type { Page } from "./page";
@@ -91,7 +90,7 @@ export function runTour(tour: Tour, reason: StartReason, afresh: boolean, world:
     // An element that the page draws anew is found again; one that is gone leaves the tour to wait for it.
     const lost = () => show(step) || (stop(), world.changed(run));
     const answers = { press, lost, close: (why: EndReason) => end("dismissed", why) };
-    undos.push(showCard(world.stage, tour, step, target, world.fill(), isFollowing, answers));
+    undos.push(world.view.card(tour, step, target, world.fill(), isFollowing, answers));
     isFollowing = true;
     world.changed(run);
     return true;

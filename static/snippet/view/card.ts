@@ -1,14 +1,15 @@
 // A step of a tour as people see it: a tooltip at an element, or a modal.
 
-import type { Button, Step, Tour } from "./content";
-import { guarded, listen, together, type Undo } from "./edge";
+import { isSafe } from "../addresses";
+import type { Button, Step, Tour } from "../content";
+import { listen, together, type Undo } from "../edge";
+import { isVisible } from "../targets";
+import { count, type Fill } from "../texts";
 import { CROSS, h, icon } from "./elements";
 import { focused, holdFocus } from "./focus";
 import { onMove, place } from "./position";
-import { isSafe, richText } from "./richtext";
+import { richText } from "./richtext";
 import type { Stage } from "./stage";
-import { isVisible } from "./targets";
-import { count, type Fill } from "./texts";
 import { dress } from "./theme";
 
 export interface Answers {
@@ -76,12 +77,12 @@ export function showCard(
     onclick: () => card.animate({ scale: [1, 1.02, 1] }, 250),
   });
 
-  const move = () => {
+  const move = async () => {
     if (!target) return;
     if (!isVisible(target)) return answers.lost();
     // All is measured before anything is moved: the page is laid out once.
     const { x, y, width, height } = target.getBoundingClientRect();
-    place(target, card, tip, step.placement);
+    await place(target, card, tip, step.placement);
     const [left, top, wide, tall] = [x - HOLE, y - HOLE, width + 2 * HOLE, height + 2 * HOLE];
     Object.assign(ring.style, { left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${tall}px` });
     // Everything but the box: what is cut out is neither painted nor clicked.
@@ -109,7 +110,6 @@ export function showCard(
     holdFocus(card, buttons[primary] ?? buttons[0] ?? null, target, step.backdrop, isFollowing),
   );
   if (target) reveal(target);
-  guarded(move)();
   if (dots) stage.say(`${progress}: ${fill(step.title)}`);
   return undo;
 }

@@ -1,6 +1,6 @@
 // Builds elements. Text is text: nothing here reads HTML.
 
-import { guarded } from "./edge";
+import { guarded } from "../edge";
 
 type Child = Node | string | false | null | undefined;
 

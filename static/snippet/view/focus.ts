@@ -1,6 +1,6 @@
 // Where the keyboard is: into a card when it appears, around in it, and back when it goes.
 
-import { later, listen, together, type Undo } from "./edge";
+import { later, listen, together, type Undo } from "../edge";
 
 const FOCUSABLE = "a[href],button,input,select,textarea,summary,[tabindex]";
 

@@ -1,12 +1,13 @@
 // A checklist as people see it: a launcher in the corner, and the panel that it opens.
 
-import type { Checklist, Item, State } from "./content";
-import { listen, together, type Undo } from "./edge";
+import type { Checklist, Item, State } from "../content";
+import { listen, together, type Undo } from "../edge";
+import { doneCount, isLocked } from "../items";
+import { count, type Fill } from "../texts";
 import { CHECK, CHEVRON, CROSS, h, icon, LOCK } from "./elements";
 import { focused } from "./focus";
 import { richText } from "./richtext";
 import type { Stage } from "./stage";
-import { count, type Fill } from "./texts";
 import { dress } from "./theme";
 
 export interface PanelAnswers {
@@ -19,15 +20,6 @@ export interface Panel {
   /** Draws it anew; the focus and what is unfolded stay. */
   draw(): void;
   undo: Undo;
-}
-
-export function isLocked(checklist: Checklist, { items }: State, item: Item): boolean {
-  const before = checklist.items.slice(0, checklist.items.indexOf(item));
-  return checklist.order === "ordered" && before.some(({ id }) => !items?.[id]);
-}
-
-export function doneCount(checklist: Checklist, { items }: State): number {
-  return checklist.items.filter(({ id }) => items?.[id]).length;
 }
 
 export function showPanel(

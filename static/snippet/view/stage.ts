@@ -1,10 +1,10 @@
 // The one element that we add to the page, with one shadow root, in which everything of ours is drawn.
 
-import { listen, together, type Undo } from "./edge";
+import { listen, together, type Undo } from "../edge";
+import { HOST } from "../targets";
 import { h } from "./elements";
 import css from "./styles.css";
 
-export const HOST = "product-fruits";
 /** What happens in our elements is not the page's business: its menus stay open, its shortcuts silent, its focus traps calm. */
 const OURS = "click mousedown pointerdown touchstart keydown keyup focusin focusout";
 

@@ -1,7 +1,7 @@
 // The look that the author chose, as properties that the style sheet reads.
 
-import type { Theme } from "./content";
-import { listen, type Undo } from "./edge";
+import type { Theme } from "../content";
+import { listen, type Undo } from "../edge";
 
 export function dress(element: HTMLElement, theme: Theme): Undo {
   const night = matchMedia("(prefers-color-scheme: dark)");
