@@ -14,14 +14,18 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.routing import Rule
+from werkzeug.routing.rules import RulePart
 from werkzeug.test import TestResponse
 
 import productfruits
 from productfruits.config import Settings
 from productfruits.database import make_engine, make_sessions, migrate
+from productfruits.services import passwords
 from tests.databases import DatabasePool
 from tests.pgtemp import temporary_postgres
 from tests.served import Served, serve
@@ -44,20 +48,47 @@ hypothesis.settings.load_profile("productfruits")
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hundreds of tests make an app of their own: its routes and templates are the same ones, and compile only once."""
-    routes: dict[object, Any] = {}
-    compile_builder = Rule._compile_builder
+    builders: dict[object, Any] = {}
+    parsed: dict[object, tuple[list[RulePart], list[tuple[bool, str]], dict[str, Any]]] = {}
+    compile_builder, parse_rule = Rule._compile_builder, Rule._parse_rule
 
     def builder(rule: Rule, append_unknown: bool = True) -> Any:
         key = (rule.rule, append_unknown, repr(rule.defaults), rule.subdomain, rule.build_only, rule.websocket)
-        if key not in routes:
-            routes[key] = compile_builder(rule, append_unknown)
-        return routes[key]
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    def parse(rule: Rule, text: str) -> list[RulePart]:
+        if text not in parsed:
+            known = len(rule._trace)
+            parts = list(parse_rule(rule, text))
+            trace = rule._trace[known:]
+            parsed[text] = parts, trace, {name: rule._converters[name] for is_named, name in trace if is_named}
+        else:
+            parts, trace, converters = parsed[text]
+            rule._trace += trace
+            rule._converters |= converters
+            rule.arguments |= converters.keys()
+        return parts
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Rule, "_compile_builder", builder)
+        patched.setattr(Rule, "_parse_rule", parse)
         cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
         patched.setattr(Flask, "jinja_options", {"bytecode_cache": cache})
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_password_hash() -> Iterator[PasswordHash]:
+    """Passwords cost tens of milliseconds by design, and hundreds of tests log in: they pay less.
+
+    This is what is used outside of tests, for the test of the price.
+    """
+    real = passwords._hash
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_hash", PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
+        yield real
 
 
 class Client(FlaskClient):

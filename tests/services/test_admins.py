@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
+from pwdlib import PasswordHash
 from sqlalchemy.orm import Session, sessionmaker
 
 from productfruits.models import Admin
@@ -47,7 +48,10 @@ def test_it_refuses_a_password_with_the_reason(password: str, reason: str) -> No
         passwords.check(password, email="ada@example.com")
 
 
-def test_it_keeps_a_password_as_argon2id_with_its_own_salt() -> None:
+def test_it_keeps_a_password_as_argon2id_with_its_own_salt(
+    real_password_hash: PasswordHash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_hash", real_password_hash)
     first, second = passwords.hashed(GOOD), passwords.hashed(GOOD)
     assert first.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
     assert first != second

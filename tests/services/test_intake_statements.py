@@ -119,11 +119,12 @@ def test_a_group_leaves_nothing_for_the_collector(sessions: sessionmaker[Session
         workspace_id = workspaces.create(session, "Acme", NOW).id
     receive(sessions, [arrival(workspace_id, *newcomers(4, start=0))])
     said = [arrival(workspace_id, *made(4, start=10))]
+    # What was there before is old now, and while the collector is off nothing else grows old.
     gc.collect()
     gc.disable()
     try:
         receive(sessions, said)
-        left = [each for each in gc.get_objects() if isinstance(each, (Person, Link, Placement, Share, Origin))]
+        left = [each for each in gc.get_objects(0) if isinstance(each, (Person, Link, Placement, Share, Origin))]
     finally:
         gc.enable()
     assert left == []
