@@ -191,12 +191,14 @@ FOLDED = """<dialog id="box" style="transform: translate(40px, 60px); width: 500
 <button id="inner" style="margin: 100px 220px">Here</button></dialog>"""
 
 
-#: Of the card from its element, and of their middles.
+#: Of the card from its element, of their middles, and of the ring around the element.
 DISTANCE = """() => {
-  const [card, target] = [document.querySelector("product-fruits").shadowRoot.querySelector(".card"), inner]
+  const root = document.querySelector("product-fruits").shadowRoot;
+  const [card, ring, target] = [root.querySelector(".card"), root.querySelector(".ring"), inner]
     .map((each) => each.getBoundingClientRect());
   const middle = ({ left, width }) => left + width / 2;
-  return [Math.round(card.top - target.bottom), Math.round(middle(card) - middle(target))];
+  const all = [card.top - target.bottom, middle(card) - middle(target), target.left - ring.left, target.top - ring.top];
+  return all.map(Math.round);
 }"""
 
 
@@ -219,7 +221,7 @@ def test_a_card_stays_with_an_element_that_moves(world: SnippetWorld, page: Page
         found: list[int] = page.evaluate(DISTANCE)
         return found
 
-    beside = [14, 0]
+    beside = [14, 0, 6, 6]
     assert until(distance, beside) == beside
     before = page.evaluate("inner.getBoundingClientRect().top")
     page.evaluate(change)

@@ -72,6 +72,7 @@ export function showCard(
     ),
   );
   const ring = h("div.ring");
+  let [ringLeft, ringTop] = [0, 0];
   // A click beside the card is no answer; the card only says that it is there.
   const backdrop = h("div.backdrop", {
     onclick: () => card.animate({ scale: [1, 1.02, 1] }, 250),
@@ -82,8 +83,12 @@ export function showCard(
     if (!isVisible(target)) return answers.lost();
     // All is measured before anything is moved: the page is laid out once.
     const { x, y, width, height } = target.getBoundingClientRect();
+    const { left: seenLeft, top: seenTop } = ring.getBoundingClientRect();
+    // What is fixed in a dialog that is moved by `transform` is fixed to the dialog, not to the window.
+    const [left, top] = [x - HOLE - (seenLeft - ringLeft), y - HOLE - (seenTop - ringTop)];
+    const [wide, tall] = [width + 2 * HOLE, height + 2 * HOLE];
     await place(target, card, tip, step.placement);
-    const [left, top, wide, tall] = [x - HOLE, y - HOLE, width + 2 * HOLE, height + 2 * HOLE];
+    [ringLeft, ringTop] = [left, top];
     Object.assign(ring.style, { left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${tall}px` });
     // Everything but the box: what is cut out is neither painted nor clicked.
     backdrop.style.clipPath = `path(evenodd,"M0 0H9999V9999H0zM${left} ${top}h${wide}v${tall}H${left}z")`;
