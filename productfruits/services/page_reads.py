@@ -74,10 +74,12 @@ _OF_VISITORS = select(*content_states.COLUMNS).where(
 
 
 class Reads:
-    """The reads that nearly every question of a page needs, of one workspace, through a session."""
+    """What nearly every question of a page reads, by a connection of the driver: in a tenth of the ORM's time."""
 
-    def __init__(self, open_session: Callable[[], Session]) -> None:
+    def __init__(self, open_session: Callable[[], Session], driver: Any, dialect: Dialect) -> None:
         self._open_session = open_session
+        self._driver = driver
+        self._dialect = dialect
 
     @functools.cached_property
     def session(self) -> Session:
@@ -85,7 +87,7 @@ class Reads:
         return self._open_session()
 
     def rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
-        return self.session.execute(statement, values).all()
+        return prepared.of(statement, self._dialect).rows(self._driver, values)
 
     def users(self, workspace_id: int, usernames: Collection[str]) -> dict[str, Any]:
         """The users to whom these usernames lead, also former and aliased ones."""
@@ -127,18 +129,6 @@ class Reads:
         """By user how often what is asked for has happened."""
         question = Counting.of(asks)
         return question.answers(self.rows(question.statement, question.values(workspace_id, user_ids, now)))
-
-
-class QuickReads(Reads):
-    """The same on SQLite through a connection of the driver, in a tenth of the time."""
-
-    def __init__(self, open_session: Callable[[], Session], driver: Any, dialect: Dialect) -> None:
-        super().__init__(open_session)
-        self._driver = driver
-        self._dialect = dialect
-
-    def rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
-        return prepared.of(statement, self._dialect).rows(self._driver, values)
 
 
 def find(reads: Reads, workspace_id: int, asked: Collection[Asked]) -> list[Found]:

@@ -8,7 +8,7 @@ import functools
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Dialect, Select
 from sqlalchemy.dialects import sqlite
@@ -20,10 +20,31 @@ AnySelect = Select[*tuple[Any, ...]]
 Converter = Callable[[Any], Any]
 #: Where SQLAlchemy leaves room for the values of an expanding parameter.
 _ROOM = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
+_ANY_OF = re.compile(r"IN \(__\[POSTCOMPILE_(\w+)\]\)")
 
 
-class Prepared:
-    """One select on SQLite, whose parameters are bound by name. One of them may be a list, for an IN."""
+class Prepared(Protocol):
+    """One select, whose parameters are bound by name. One of them may be a list, for an IN."""
+
+    def rows(self, driver: Any, values: Mapping[str, Any]) -> Sequence[Any]:
+        """What the driver's connection finds. A row is raw; its attributes are what the ORM would give."""
+
+
+class OnPostgres:
+    """A select through psycopg, which has the server keep the plans of texts that come often. This one never varies."""
+
+    def __init__(self, statement: AnySelect, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self._text = _ANY_OF.sub(r"= ANY(%(\1)s)", str(compiled)).encode()
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._row = _row_of(statement, lambda kind: kind.dialect_impl(dialect).result_processor(dialect, None))
+
+    def rows(self, driver: Any, values: Mapping[str, Any]) -> Sequence[Any]:
+        return list(map(self._row, driver.execute(self._text, {**self._fixed, **values})))
+
+
+class OnSqlite:
+    """A select through the driver of the standard library."""
 
     def __init__(self, statement: AnySelect, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
@@ -33,12 +54,9 @@ class Prepared:
         room = _ROOM.search(self._text)
         self._list = None if room is None else room[1]
         self._by_size: dict[int, tuple[str, list[str]]] = {}
-        self._row = _row_type(
-            tuple((str(column.key), _converter(column.type, dialect)) for column in statement.selected_columns)
-        )
+        self._row = _row_of(statement, lambda kind: _converter(kind, dialect))
 
     def rows(self, driver: Any, values: Mapping[str, Any]) -> Sequence[Any]:
-        """What the driver's connection finds. A row is raw; its attributes are what the ORM would give."""
         text, given = self._text, {**self._fixed, **values}
         for name in self._times:
             given[name] = _written(given[name])
@@ -61,7 +79,7 @@ class Prepared:
 @functools.lru_cache(maxsize=256)
 def of(statement: AnySelect, dialect: Dialect) -> Prepared:
     """The select, prepared. Keep the statement: each one is prepared only once."""
-    return Prepared(statement, dialect)
+    return OnSqlite(statement, dialect) if dialect.name == "sqlite" else OnPostgres(statement, dialect)
 
 
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
@@ -79,8 +97,9 @@ def _written(value: dt.datetime) -> str:
     return value.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
 
 
-def _row_type(columns: tuple[tuple[str, Converter | None], ...]) -> Any:
+def _row_of(statement: AnySelect, converter: Callable[[TypeEngine[Any]], Converter | None]) -> Any:
     """A tuple of what the driver gives, whose attributes convert when they are read: most never are."""
+    columns = [(str(column.key), converter(column.type)) for column in statement.selected_columns]
 
     def attribute(n: int, convert: Converter | None) -> property:
         return property(operator.itemgetter(n) if convert is None else lambda row: convert(row[n]))

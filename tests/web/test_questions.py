@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +18,14 @@ from productfruits.config import Settings
 from productfruits.models import Content, ContentVersion
 from productfruits.services import browser_content, page_reads, workspaces
 from productfruits.services.content_states import Owner
-from productfruits.services.page_reads import Asked, QuickReads, Reads
+from productfruits.services.page_reads import Asked, Reads
 from productfruits.services.prepared import AnySelect
 from productfruits.web.browser import content
 from productfruits.web.browser.content import Question, Tagged
 from productfruits.web.browser.door import BrowserDoor, claim
 from productfruits.web.browser.questions import Questions
 from productfruits.web.ingest.answers import Answer
+from productfruits.workers import page_readers
 from productfruits.workers.runtime import Runtime
 from tests.services.contents import checklist, happened, publish, tour
 from tests.services.messages import NOW, arrival, message
@@ -117,6 +119,13 @@ def test_together_they_are_answered_as_alone(world: World) -> None:
     assert [answer.status for answer in alone[-2:]] == [404, 400]
 
 
+class ByOrm(Reads):
+    """The same reads through a session."""
+
+    def rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
+        return self.session.execute(statement, values).all()
+
+
 def test_each_is_told_that_nothing_changed_by_its_own_tag(world: World) -> None:
     questions = [question for question, _ in world.everybody()[:9]]
     tags = [answer.headers["ETag"] for answer in content.answer_all(world.door, [(each, None) for each in questions])]
@@ -127,7 +136,7 @@ def test_each_is_told_that_nothing_changed_by_its_own_tag(world: World) -> None:
 
 
 def test_many_need_no_more_statements_than_one(world: World) -> None:
-    class Counted(Reads):
+    class Counted(ByOrm):
         asked = 0
 
         def rows(self, statement: AnySelect, values: Mapping[str, Any]) -> Sequence[Any]:
@@ -139,7 +148,7 @@ def test_many_need_no_more_statements_than_one(world: World) -> None:
     counted = []
     with world.runtime.reading() as session:
         for usernames in (["ada"], ["ada", "bob", "eve", "ada"]):
-            reads = Counted(lambda: session)
+            reads = Counted(lambda: session, None, session.get_bind().dialect)
             asked = [Asked(username) for username in usernames]
             found = page_reads.find(reads, site.workspace_id, asked)
             bodies = browser_content.answers(reads, site, list(zip(asked, found, strict=True)), NOW)
@@ -206,13 +215,30 @@ def test_a_group_that_waits_for_the_store_is_gone_past(settings: Callable[..., S
     app.extensions["productfruits"].close()
 
 
-def test_on_sqlite_the_driver_gives_what_the_orm_gives(app: Flask) -> None:
+@pytest.mark.parametrize("is_idle", [True, False])
+def test_a_connection_that_the_server_has_ended_is_replaced(
+    settings: Callable[..., Settings], postgres_url: str, monkeypatch: pytest.MonkeyPatch, is_idle: bool
+) -> None:
+    app = productfruits.create_app(settings(database_url=postgres_url))
     world = World(app)
+    world.populate()
+    ask = functools.partial(content.answer, world.door, world.question(username="ada"), None)
+    assert ask().status == 200
+    others = "pid <> pg_backend_pid() AND datname = current_database()"
+    with world.runtime.reading() as session:
+        session.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    # After a pause it is asked whether it is still there; without one its end is found out by a question, and told.
+    monkeypatch.setattr(page_readers, "IDLE_S", -1 if is_idle else 60)
+    assert [ask().status, ask().status] == [200 if is_idle else 503, 200]
+    app.extensions["productfruits"].close()
+
+
+def test_the_driver_gives_what_the_orm_gives(app_on_both: Flask) -> None:
+    world = World(app_on_both)
     world.populate()
     owners: list[Owner] = [("visitor", "stranger")]
     with world.door.sites.readers.asking() as quick, world.runtime.reading() as session:
-        assert isinstance(quick, QuickReads)
-        slow = Reads(lambda: session)
+        slow = ByOrm(lambda: session, None, session.get_bind().dialect)
         users = slow.users(world.id, {"ada", "ada2", "bob", "eve"})
         assert len(users) == 4
         for name, user in quick.users(world.id, set(users)).items():
