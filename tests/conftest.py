@@ -34,6 +34,9 @@ from tests.served import Served, serve
 for _name in [name for name in os.environ if name.startswith("PRODUCTFRUITS_")]:
     del os.environ[_name]
 
+#: Folders whose tests start servers and browsers.
+SLOW = ("browser", "cli", "clients", "faults")
+
 # No deadline: a test never times anything. The machine may be slow or shared.
 hypothesis.settings.register_profile(
     "productfruits",
@@ -43,6 +46,25 @@ hypothesis.settings.register_profile(
     print_blob=True,
 )
 hypothesis.settings.load_profile("productfruits")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the modules out, so that each process begins with its share of those that start servers and browsers.
+
+    xdist gives each process an even piece of the list, and who has finished takes from the ends of the others: what is
+    left for the end is short then, and nobody waits for one process that still has all the servers to start.
+    """
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    hands: list[list[pytest.Item]] = [[] for _ in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))]
+    is_slow = {path: path.parent.name in SLOW for path in modules}
+    for number, path in enumerate(path for path in modules if is_slow[path]):
+        hands[number % len(hands)] += modules[path]
+    for path in modules:
+        if not is_slow[path]:
+            min(hands, key=len).extend(modules[path])
+    items[:] = [item for hand in hands for item in hand]
 
 
 @pytest.fixture(scope="session", autouse=True)
