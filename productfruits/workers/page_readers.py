@@ -111,10 +111,11 @@ class Asking:
     ) -> None:
         if self._session is not None:
             self._session.close()
-        is_store_at_fault = isinstance(err, self._readers.errors)
+        is_stores_fault = isinstance(err, self._readers.errors)
         if self._lent is not None:
-            (self._readers.give_up if is_store_at_fault else self._readers.give_back)(self._lent)
-        if is_store_at_fault:
+            end = self._readers.give_up if is_stores_fault else self._readers.give_back
+            end(self._lent)
+        if err is not None and is_stores_fault:
             raise _unavailable(err) from err
 
     def _open(self) -> Session:
@@ -122,6 +123,6 @@ class Asking:
         return self._session
 
 
-def _unavailable(err: BaseException | None) -> StoreUnavailable:
+def _unavailable(err: BaseException) -> StoreUnavailable:
     log.warning("store_failed", error=type(err).__name__)
     return StoreUnavailable()

@@ -32,14 +32,14 @@ export function openView(host: string, nonce: string): View {
 
   // The nonce of our own tag goes along, and no policy for Trusted Types is asked. Not every browser asks again for an
   // address that has failed (https://github.com/whatwg/html/issues/6768); with another fragment it is another one.
-  const load = () => {
+  const load = async () => {
     if (!waiting.size) throw new Refused();
     return import(`${host}/${VIEW_FILE}#${number++}`) as Promise<typeof File>;
   };
   const fetchFile = async () => {
     if (isAsking) return;
     isAsking = true;
-    const come = await insist(async () => load()).catch(() => null);
+    const come = await insist(load).catch(() => null);
     if (!come) isAsking = false;
     // Pages keep our first file for a while. A second one of another build need not fit it: the next page has both.
     if (come?.build !== BUILD) return;

@@ -131,7 +131,9 @@ def test_what_is_compressed_already_is_sent_as_it_is(app: Flask) -> None:
     assert answer.data == (assets.DIST / "inter.woff2").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["../package.json", "..%2fpackage.json", "%2e%2e/admin.css", "nothing.css", "", "."])
+@pytest.mark.parametrize(
+    "name", ["../package.json", "..%2fpackage.json", "%2e%2e/admin.css", "a%00.css", "nothing.css", "", "."]
+)
 def test_nothing_but_built_files_is_served(app: Flask, name: str) -> None:
     assert app.test_client().get(f"/static/dist/{name}").status_code == 404
 
